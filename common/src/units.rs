@@ -92,7 +92,7 @@ pub fn display_bytes(bytes: u64) -> impl fmt::Display {
 /// `10s`, `1m30s`, `500ms`: what [`parse_duration`] reads back.
 pub fn display_duration(duration: Duration) -> impl fmt::Display {
     let millis = duration.as_millis();
-    if millis % 1000 != 0 {
+    if !millis.is_multiple_of(1000) {
         return if millis < 1000 {
             format!("{millis}ms")
         } else {

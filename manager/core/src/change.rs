@@ -1,0 +1,106 @@
+//! The only ways in which the cluster's state may change.
+
+use common::cluster::Cluster;
+use common::node::{Node, NodeDescription, NodeKind, NodeSpec, NodeState, Role};
+use common::secret::Secret;
+use common::service::ServiceSpec;
+use common::task::{DesiredState, Observation, Task, TaskState};
+use common::{NodeId, ServiceId, Stamp, TaskId, Timestamp, Version};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+/// Changes that travel through the log together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// The leader's word on when this is.
+    pub stamp: Stamp,
+    pub unity: Unity,
+    pub changes: Vec<Change>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unity {
+    /// What a user asked for: everything or nothing.
+    AllOrNothing,
+    /// What the planner decided: a change whose ground has moved is left out, the rest holds.
+    EachAlone,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    FoundCluster(Box<Cluster>),
+    SetJoinSecret { role: Role, secret: Secret },
+
+    AddNode(Box<Node>),
+    /// `base` is the version of the node that this was decided on.
+    SetNodeSpec { node: NodeId, base: Version, spec: NodeSpec },
+    DescribeNode { node: NodeId, description: Box<NodeDescription>, kind: NodeKind, address: SocketAddr },
+    SetNodeState { node: NodeId, state: NodeState, steady_at: Timestamp, flaps: u32 },
+    RemoveNode { node: NodeId, base: Version },
+
+    CreateService { id: ServiceId, spec: Box<ServiceSpec> },
+    SetServiceSpec { service: ServiceId, base: Version, spec: Box<ServiceSpec> },
+    /// The user's word: it is to go.
+    RemoveService { service: ServiceId, base: Version },
+    /// The planner's word: its last task is gone.
+    DropService { service: ServiceId },
+
+    CreateTask(Box<Task>),
+    PlaceTask { task: TaskId, node: NodeId },
+    RaiseDesired { task: TaskId, desired: DesiredState },
+    /// `node` is who says so; only the node that owns the task is believed.
+    ObserveTask { task: TaskId, node: NodeId, observed: Observation },
+    /// Nobody waits for its node's word any more.
+    OrphanTask { task: TaskId },
+    RemoveTask { task: TaskId },
+}
+
+/// What moved, as keys: whoever cares reads the state again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Event {
+    ServiceChanged(ServiceId),
+    TaskChanged { service: ServiceId, task: TaskId, node: Option<NodeId> },
+    NodeChanged(NodeId),
+    ClusterChanged,
+    /// Anything may have moved: a snapshot was installed, or memory was lost.
+    Resync,
+}
+
+/// Why a change did not happen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Conflict {
+    #[error("the cluster exists already")]
+    ClusterExists,
+    #[error("there is no cluster yet")]
+    NoCluster,
+    #[error("node {0} is not a member of this cluster")]
+    NoSuchNode(NodeId),
+    #[error("there is no service {0}")]
+    NoSuchService(ServiceId),
+    #[error("there is no task {0}")]
+    NoSuchTask(TaskId),
+    #[error("the name `{0}` is in use by another service")]
+    ServiceNameTaken(String),
+    #[error("the name `{0}` is in use by another node")]
+    NodeNameTaken(String),
+    #[error("the ID {0} is in use")]
+    IdTaken(String),
+    #[error("it was changed by somebody else meanwhile; look at it and try again")]
+    Outdated,
+    #[error("a task on a node that does not own it: {0}")]
+    NotYours(NodeId),
+    #[error("a task cannot go from {from} to {to}")]
+    Backward { from: TaskState, to: TaskState },
+    #[error("the task has its node already")]
+    PlacedAlready,
+    #[error("tasks are left")]
+    TasksLeft,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Applied {
+    /// Positions in the batch and why these changes were left out.
+    pub refused: Vec<(usize, Conflict)>,
+    pub events: Vec<Event>,
+}

@@ -1,0 +1,258 @@
+//! A plan in the making: later stages see what earlier stages decided.
+
+use crate::change::Change;
+use crate::soft::Soft;
+use crate::state::{Load, State};
+use common::node::{Node, NodeState, NodeStatus};
+use common::service::{Service, TaskSpec};
+use common::task::{
+    DesiredState, Failure, Observation, Placement, Slot, Task, TaskState, TaskStatus,
+};
+use common::{IdGen, NodeId, ServiceId, Stamp, TaskId, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The state as it is, and over it what this plan changes.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    pub state: &'a State,
+    pub soft: &'a Soft,
+    pub now: Stamp,
+    ids: &'a mut IdGen,
+    /// None: removed.
+    tasks: BTreeMap<TaskId, Option<Task>>,
+    created_of: BTreeMap<ServiceId, Vec<TaskId>>,
+    nodes: BTreeMap<NodeId, Node>,
+    /// What is not seen through the maps above.
+    others: Vec<Change>,
+    wake_at: Option<Timestamp>,
+}
+
+impl<'a> Draft<'a> {
+    pub fn new(state: &'a State, soft: &'a Soft, now: Stamp, ids: &'a mut IdGen) -> Draft<'a> {
+        Draft {
+            state,
+            soft,
+            now,
+            ids,
+            tasks: BTreeMap::new(),
+            created_of: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            others: Vec::new(),
+            wake_at: None,
+        }
+    }
+
+    pub fn task(&self, id: TaskId) -> Option<&Task> {
+        match self.tasks.get(&id) {
+            Some(changed) => changed.as_ref(),
+            None => self.state.task(id).map(|it| &**it),
+        }
+    }
+
+    pub fn tasks_of(&self, service: ServiceId) -> impl Iterator<Item = &Task> {
+        let created = self.created_of.get(&service).into_iter().flatten();
+        self.state
+            .tasks_of(service)
+            .filter_map(|it| match self.tasks.get(&it.id) {
+                Some(changed) => changed.as_ref(),
+                None => Some(&**it),
+            })
+            .chain(created.filter_map(|id| self.tasks.get(id)?.as_ref()))
+    }
+
+    pub fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(&id).or_else(|| self.state.node(id).map(|it| &**it))
+    }
+
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.state.nodes().map(|it| self.nodes.get(&it.id).unwrap_or(it))
+    }
+
+    pub fn service(&self, id: ServiceId) -> Option<&'a Service> {
+        self.state.service(id).map(|it| &**it)
+    }
+
+    pub fn spec(&self, id: ServiceId) -> Option<&'a Arc<TaskSpec>> {
+        self.service(id).map(|it| &it.spec.task)
+    }
+
+    /// How many tasks the draft holds that are new: plans are kept to a size.
+    pub fn created(&self) -> usize {
+        self.created_of.values().map(Vec::len).sum()
+    }
+
+    /// What the live tasks of each node take, this plan's included.
+    pub fn loads(&self) -> BTreeMap<NodeId, Load> {
+        let mut loads: BTreeMap<NodeId, Load> =
+            self.state.nodes().map(|it| (it.id, self.state.load(it.id))).collect();
+        for (id, changed) in &self.tasks {
+            let old = self.state.task(*id).map(|it| &**it);
+            self.count(&mut loads, old, false);
+            self.count(&mut loads, changed.as_ref(), true);
+        }
+        loads
+    }
+
+    fn count(&self, loads: &mut BTreeMap<NodeId, Load>, task: Option<&Task>, add: bool) {
+        let Some(task) = task.filter(|it| it.is_live()) else { return };
+        let Some(load) = task.placement.node().and_then(|it| loads.get_mut(&it)) else { return };
+        let reserved = self.state.reservation(task.service);
+        if add {
+            load.reserved = load.reserved.saturating_add(reserved);
+            load.tasks += 1;
+        } else {
+            load.reserved = load.reserved.saturating_sub(reserved);
+            load.tasks = load.tasks.saturating_sub(1);
+        }
+    }
+
+    /// Tasks that look for a node, by service.
+    pub fn unplaced(&self) -> BTreeMap<ServiceId, Vec<TaskId>> {
+        let waits = |it: &&Task| it.placement == Placement::Unplaced && it.is_live();
+        let old = self.state.unplaced().filter_map(|it| self.task(it.id));
+        let new = self.created_of.values().flatten().filter_map(|id| self.task(*id));
+        let mut unplaced: BTreeMap<ServiceId, Vec<TaskId>> = BTreeMap::new();
+        for task in old.chain(new).filter(waits) {
+            unplaced.entry(task.service).or_default().push(task.id);
+        }
+        unplaced
+    }
+
+    pub fn create_task(&mut self, service: &Service, slot: Slot) {
+        let id = self.ids.task();
+        self.tasks.insert(
+            id,
+            Some(Task {
+                id,
+                service: service.id,
+                slot,
+                template: service.template,
+                placement: Placement::Unplaced,
+                desired: DesiredState::Running,
+                status: TaskStatus { state: TaskState::New, since: self.now, failure: None },
+                created: self.now,
+            }),
+        );
+        self.created_of.entry(service.id).or_default().push(id);
+    }
+
+    pub fn place(&mut self, task: TaskId, node: NodeId) {
+        let since = self.now;
+        self.change(task, |task| {
+            task.placement = Placement::OnNode(node);
+            task.status = TaskStatus { state: TaskState::Assigned, since, failure: None };
+        });
+    }
+
+    pub fn raise_desired(&mut self, task: TaskId, desired: DesiredState) {
+        self.change(task, |task| task.desired = task.desired.max(desired));
+    }
+
+    pub fn orphan(&mut self, task: TaskId) {
+        let since = self.now;
+        self.change(task, |task| {
+            if task.check_advance(TaskState::Orphaned).is_ok() {
+                let (state, failure) = (TaskState::Orphaned, Some(Failure::NodeLost));
+                task.status = TaskStatus { state, since, failure };
+            }
+        });
+    }
+
+    pub fn remove_task(&mut self, task: TaskId) {
+        self.tasks.insert(task, None);
+    }
+
+    /// Takes an agent's word, if the task is its own and the word is news.
+    pub fn observe(&mut self, id: TaskId, node: NodeId, observed: &Observation) -> Observed {
+        let Some(task) = self.task(id) else { return Observed::Unknown };
+        if task.placement != Placement::OnNode(node) {
+            return Observed::Unknown;
+        }
+        if task.check_advance(observed.state).is_err() {
+            return Observed::Old;
+        }
+        let since = self.now;
+        let (state, failure) = (observed.state, observed.failure.clone());
+        self.change(id, |task| task.status = TaskStatus { state, since, failure });
+        Observed::News(self.task(id).map_or(ServiceId::default(), |it| it.service))
+    }
+
+    pub fn set_node_state(&mut self, id: NodeId, state: NodeState, steady_at: Timestamp, flaps: u32) {
+        let Some(mut node) = self.node(id).cloned() else { return };
+        if node.status.state == state {
+            return;
+        }
+        node.status = NodeStatus { state, since: self.now, steady_at, flaps };
+        self.nodes.insert(id, node);
+    }
+
+    pub fn push(&mut self, change: Change) {
+        self.others.push(change);
+    }
+
+    /// Asks for another plan at `at`, when something that waits may go on.
+    pub fn wake_at(&mut self, at: Timestamp) {
+        self.wake_at = Some(self.wake_at.map_or(at, |it| it.min(at)));
+    }
+
+    fn change(&mut self, id: TaskId, change: impl FnOnce(&mut Task)) {
+        let Some(mut task) = self.task(id).cloned() else { return };
+        change(&mut task);
+        self.tasks.insert(id, Some(task));
+    }
+
+    /// The difference to the state, as changes in an order that can be applied.
+    pub fn finish(self) -> (Vec<Change>, Option<Timestamp>) {
+        let mut changes = Vec::with_capacity(self.tasks.len() + self.nodes.len());
+        for (id, node) in self.nodes {
+            let NodeStatus { state, steady_at, flaps, .. } = node.status;
+            changes.push(Change::SetNodeState { node: id, state, steady_at, flaps });
+        }
+        for (id, changed) in self.tasks {
+            let old = self.state.task(id);
+            match (old, changed) {
+                (None, Some(task)) => changes.push(Change::CreateTask(Box::new(task))),
+                (Some(_), None) => changes.push(Change::RemoveTask { task: id }),
+                (Some(old), Some(new)) => difference(old, &new, &mut changes),
+                (None, None) => {}
+            }
+        }
+        changes.extend(self.others);
+        (changes, self.wake_at)
+    }
+
+    /// Services named by the tasks of this node that the state or the draft knows.
+    pub fn services_on(&self, node: NodeId) -> BTreeSet<ServiceId> {
+        self.state.tasks_on(node).map(|it| it.service).collect()
+    }
+}
+
+/// What a draft made of an agent's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Observed {
+    News(ServiceId),
+    Old,
+    Unknown,
+}
+
+fn difference(old: &Task, new: &Task, changes: &mut Vec<Change>) {
+    let task = new.id;
+    if old.placement != new.placement
+        && let Some(node) = new.placement.node()
+    {
+        changes.push(Change::PlaceTask { task, node });
+    } else if old.status.state != new.status.state {
+        changes.push(match (new.status.state, new.placement.node()) {
+            (TaskState::Orphaned, _) | (_, None) => Change::OrphanTask { task },
+            (state, Some(node)) => {
+                let failure = new.status.failure.clone();
+                let observed = Observation { state, failure, message: String::new() };
+                Change::ObserveTask { task, node, observed }
+            }
+        });
+    }
+    if old.desired != new.desired {
+        changes.push(Change::RaiseDesired { task, desired: new.desired });
+    }
+}

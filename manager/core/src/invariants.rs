@@ -1,0 +1,55 @@
+//! Facts that hold in every state, whatever happened before.
+
+use crate::state::State;
+use common::service::Mode;
+use common::task::{DesiredState, Placement, Slot, TaskState};
+use std::collections::BTreeMap;
+
+/// What is wrong with a state; empty where nothing is.
+pub fn violations(state: &State) -> Vec<String> {
+    let mut found = Vec::new();
+    indexes(state, &mut found);
+    tasks(state, &mut found);
+    slots(state, &mut found);
+    found
+}
+
+fn indexes(state: &State, found: &mut Vec<String>) {
+    let rebuilt = State::from(state.tables().clone());
+    if rebuilt.indexes != state.indexes {
+        found.push("the indexes are not what the tables say".to_owned());
+    }
+}
+
+fn tasks(state: &State, found: &mut Vec<String>) {
+    for task in state.tasks() {
+        if state.service(task.service).is_none() {
+            found.push(format!("task {} is of no service", task.id));
+        }
+        let placed = task.placement != Placement::Unplaced;
+        let begun = task.status.state >= TaskState::Assigned;
+        if begun != placed && task.status.state != TaskState::Orphaned {
+            found.push(format!("task {} is {} without a node", task.id, task.status.state));
+        }
+    }
+}
+
+/// One live task in each slot, and no slot beyond the number wished for.
+fn slots(state: &State, found: &mut Vec<String>) {
+    for service in state.services() {
+        let mut live: BTreeMap<Slot, u32> = BTreeMap::new();
+        for task in state.tasks_of(service.id).filter(|it| it.is_live()) {
+            *live.entry(task.slot).or_default() += 1;
+            let fits = match (service.spec.mode, task.slot) {
+                (Mode::Replicated { .. }, Slot::Replica(_)) | (Mode::Global, Slot::Node(_)) => true,
+                (Mode::Replicated { .. }, Slot::Node(_)) | (Mode::Global, Slot::Replica(_)) => false,
+            };
+            if !fits || task.desired != DesiredState::Running {
+                found.push(format!("task {} is in a slot of another mode", task.id));
+            }
+        }
+        for (slot, count) in live.iter().filter(|(_, count)| **count > 1) {
+            found.push(format!("{} live tasks in slot {slot} of {}", count, service.spec.name));
+        }
+    }
+}

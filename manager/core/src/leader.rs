@@ -1,0 +1,392 @@
+//! The leader, as a machine without IO: what it hears goes in, what it says and proposes comes
+//! out. The shell feeds it one input at a time and calls [`Leader::settle`] when its queue is
+//! empty, so that whatever came together is planned and committed together.
+
+mod facts;
+mod sessions;
+
+pub use facts::NodeFact;
+pub use sessions::{Hello, Membership, SessionId, Telling};
+
+use crate::change::{Batch, Event, Unity};
+use crate::draft::{Draft, Observed};
+use crate::liveness::{self, Liveness, Verdict};
+use crate::planner::{CREATED_PER_PLAN_MAX, Planner};
+use crate::scheduler::Waiting;
+use crate::soft::Soft;
+use crate::state::State;
+use common::node::{DownReason, NodeDescription, NodeState};
+use common::task::Observation;
+use common::{IdGen, NodeId, Stamp, TaskId, Timestamp, Version, WallTime};
+use facts::Facts;
+use sessions::Sessions;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// After a proposal that failed, so that a cluster without quorum is not asked in a tight loop.
+const RETRY_AFTER: Duration = Duration::from_millis(250);
+
+#[derive(Debug)]
+pub struct Leader {
+    state: Arc<State>,
+    soft: Soft,
+    planner: Planner,
+    liveness: Liveness,
+    ids: IdGen,
+    sessions: Sessions,
+    facts: Facts,
+    round: Round,
+    waiting: BTreeMap<TaskId, Waiting>,
+    /// Something happened that a plan has not seen yet.
+    plan_due: bool,
+    plan_at: Option<Timestamp>,
+}
+
+/// At most one proposal is under way; what comes meanwhile goes into the next.
+#[derive(Debug)]
+enum Round {
+    Open,
+    Proposed(Facts),
+    /// Committed, but the state that shows it has not been published yet. No plan is ever made
+    /// on a state older than the last commit.
+    Committed(Version),
+}
+
+#[derive(Debug)]
+pub enum Input {
+    Published { state: Arc<State>, events: Vec<Event> },
+    Committed { version: Version },
+    ProposalFailed,
+    Opened { session: SessionId, node: NodeId, hello: Box<Hello> },
+    Closed { session: SessionId },
+    Beat { session: SessionId, number: u64, wall: WallTime, engine_ill: String },
+    Statuses { session: SessionId, number: u64, reports: Vec<(TaskId, Observation)> },
+    Images { session: SessionId, images: BTreeSet<String> },
+    Described { session: SessionId, description: Box<NodeDescription> },
+    Goodbye { session: SessionId, reason: DownReason },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    Propose(Batch),
+    Tell { session: SessionId, message: Telling },
+    Close { session: SessionId },
+}
+
+/// What a new leader knows of the one before.
+#[derive(Debug, Clone, Copy)]
+pub struct Predecessor {
+    pub node: NodeId,
+    pub last_heard: Timestamp,
+}
+
+impl Leader {
+    pub fn new(
+        state: Arc<State>,
+        ids: IdGen,
+        predecessor: Option<Predecessor>,
+        now: Stamp,
+    ) -> Leader {
+        let mut liveness = Liveness::new(now.at);
+        for node in state.nodes() {
+            liveness.watch(node.id, node.spec.down_after);
+        }
+        if let Some(predecessor) = predecessor {
+            liveness.witnessed(predecessor.node, predecessor.last_heard);
+        }
+        let mut planner = Planner::new(CREATED_PER_PLAN_MAX);
+        planner.on_event(&state, Event::Resync);
+        Leader {
+            state,
+            soft: Soft::default(),
+            planner,
+            liveness,
+            ids,
+            sessions: Sessions::default(),
+            facts: Facts::default(),
+            round: Round::Open,
+            waiting: BTreeMap::new(),
+            plan_due: true,
+            plan_at: None,
+        }
+    }
+
+    pub fn state(&self) -> &Arc<State> {
+        &self.state
+    }
+
+    pub fn soft(&self) -> &Soft {
+        &self.soft
+    }
+
+    /// Why a task has no node yet.
+    pub fn waiting(&self, task: TaskId) -> Option<&Waiting> {
+        self.waiting.get(&task)
+    }
+
+    pub fn session_of(&self, node: NodeId) -> Option<SessionId> {
+        self.sessions.of_node(node)
+    }
+
+    pub fn handle(&mut self, input: Input, now: Stamp) -> Vec<Output> {
+        let mut out = Vec::new();
+        match input {
+            Input::Published { state, events } => self.published(state, events, &mut out),
+            Input::Committed { version } => {
+                if matches!(self.round, Round::Proposed(_)) {
+                    self.round = Round::Committed(version);
+                    self.sessions.round_kept(&mut out);
+                }
+            }
+            Input::ProposalFailed => self.proposal_failed(now),
+            Input::Opened { session, node, hello } => {
+                self.opened(session, node, *hello, now, &mut out);
+            }
+            Input::Closed { session } => self.sessions.close(session),
+            Input::Beat { session, number, wall, engine_ill } => {
+                self.beat(session, (number, wall), &engine_ill, now, &mut out);
+            }
+            Input::Statuses { session, number, reports } => {
+                self.statuses(session, number, reports, now);
+            }
+            Input::Images { session, images } => {
+                if let Some(node) = self.sessions.node(session) {
+                    self.soft.set_images(node, images);
+                    self.plan_due = true;
+                }
+            }
+            Input::Described { session, description } => {
+                if let Some(node) = self.sessions.node(session) {
+                    self.described(node, *description, None);
+                }
+            }
+            Input::Goodbye { session, reason } => {
+                if let Some(node) = self.sessions.goodbye(session) {
+                    self.facts.node(node, NodeFact::Down(reason));
+                    self.plan_due = true;
+                }
+            }
+        }
+        out
+    }
+
+    fn published(&mut self, state: Arc<State>, events: Vec<Event>, out: &mut Vec<Output>) {
+        self.state = state;
+        self.plan_due |= !events.is_empty();
+        for event in events {
+            self.planner.on_event(&self.state, event);
+            match event {
+                Event::TaskChanged { task, node, .. } => {
+                    if let Some(node) = node {
+                        self.sessions.assignments_changed(node);
+                    }
+                    if self.state.task(task).is_none() {
+                        self.soft.forget_task(task);
+                    }
+                }
+                Event::NodeChanged(node) => self.node_changed(node, out),
+                Event::ServiceChanged(_) | Event::ClusterChanged => {}
+                Event::Resync => {
+                    self.sessions.everything_changed();
+                    let nodes: Vec<NodeId> = self.state.nodes().map(|it| it.id).collect();
+                    nodes.into_iter().for_each(|node| self.node_changed(node, out));
+                    let state = Arc::clone(&self.state);
+                    self.liveness.retain(|node| state.node(node).is_some());
+                    self.sessions.farewell_all_but(|node| state.node(node).is_some(), out);
+                }
+            }
+        }
+        if let Round::Committed(version) = self.round
+            && self.state.version() >= version
+        {
+            self.round = Round::Open;
+        }
+    }
+
+    fn node_changed(&mut self, id: NodeId, out: &mut Vec<Output>) {
+        self.sessions.members_changed();
+        match self.state.node(id) {
+            Some(node) => self.liveness.watch(id, node.spec.down_after),
+            None => {
+                self.liveness.forget(id);
+                self.soft.forget_node(id);
+                self.sessions.farewell(id, out);
+            }
+        }
+    }
+
+    fn proposal_failed(&mut self, now: Stamp) {
+        if let Round::Proposed(facts) = std::mem::replace(&mut self.round, Round::Open) {
+            self.facts.put_back(facts);
+            // What the plan had decided is decided again, from the state as it is then.
+            self.planner.on_event(&self.state, Event::Resync);
+            self.plan_at = Some(now.at + RETRY_AFTER);
+        }
+    }
+
+    fn opened(
+        &mut self,
+        session: SessionId,
+        node: NodeId,
+        hello: Hello,
+        now: Stamp,
+        out: &mut Vec<Output>,
+    ) {
+        if self.state.node(node).is_none() {
+            out.push(Output::Tell { session, message: Telling::Farewell });
+            out.push(Output::Close { session });
+            return;
+        }
+        self.soft.set_images(node, hello.images);
+        self.liveness.heard(node, "", now.at);
+        self.sessions.open(session, node, out);
+        let period = liveness::beat_period(self.sessions.len());
+        self.sessions.welcome(session, &self.state, period, out);
+        self.is_up(node, Up::Connected);
+        self.described(node, hello.description, Some((hello.kind, hello.address)));
+        self.plan_due = true;
+    }
+
+    fn described(
+        &mut self,
+        id: NodeId,
+        description: NodeDescription,
+        seat: Option<(common::node::NodeKind, std::net::SocketAddr)>,
+    ) {
+        let Some(node) = self.state.node(id) else { return };
+        let (kind, address) = seat.unwrap_or((node.kind, node.address));
+        if (&node.description, node.kind, node.address) != (&description, kind, address) {
+            self.facts.describe(id, description, kind, address);
+            self.plan_due = true;
+        }
+    }
+
+    fn beat(
+        &mut self,
+        session: SessionId,
+        (number, wall): (u64, WallTime),
+        engine_ill: &str,
+        now: Stamp,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(node) = self.sessions.node(session) else { return };
+        out.push(Output::Tell { session, message: Telling::Beat { number } });
+        self.liveness.heard(node, engine_ill, now.at);
+        let offset = i128::from(wall.0) - i128::from(now.wall.0);
+        self.soft.set_clock_offset(node, i64::try_from(offset).unwrap_or(i64::MAX));
+        if engine_ill.is_empty() && !self.sessions.said_goodbye(session) {
+            self.is_up(node, Up::Well);
+        }
+    }
+
+    fn is_up(&mut self, id: NodeId, up: Up) {
+        let Some(node) = self.state.node(id) else { return };
+        let is_news = match &node.status.state {
+            NodeState::Ready => self.facts.takes_down(id),
+            NodeState::Joining => true,
+            // A new connection says nothing of the engine; a beat does.
+            NodeState::Down(DownReason::EngineIll { .. }) => up == Up::Well,
+            NodeState::Down(_) => true,
+        };
+        if is_news && self.facts.node(id, NodeFact::Up) {
+            self.plan_due = true;
+        }
+    }
+
+    fn statuses(
+        &mut self,
+        session: SessionId,
+        number: u64,
+        reports: Vec<(TaskId, Observation)>,
+        now: Stamp,
+    ) {
+        let Some(node) = self.sessions.node(session) else { return };
+        for (task, observed) in reports {
+            if self.state.task(task).is_none() {
+                continue;
+            }
+            self.soft.observe(task, observed.clone(), now);
+            if observed.state.is_kept() {
+                self.facts.observe(task, node, observed);
+                self.plan_due = true;
+            }
+        }
+        self.sessions.received(session, number);
+    }
+
+    /// Plans, proposes and tells, once everything that waited has been handled. Answers when it
+    /// wants to be called again though nothing should have happened.
+    pub fn settle(&mut self, now: Stamp) -> (Vec<Output>, Option<Timestamp>) {
+        let mut out = Vec::new();
+        self.look_for_the_silent(now);
+        let is_time = self.plan_at.is_some_and(|at| at <= now.at);
+        let may_retry = self.plan_at.is_none() || is_time || !self.facts.is_put_back();
+        if matches!(self.round, Round::Open) && (self.plan_due || is_time) && may_retry {
+            self.plan(now, &mut out);
+        }
+        if matches!(self.round, Round::Open) && self.facts.is_empty() {
+            self.sessions.nothing_to_keep(&mut out);
+        }
+        self.sessions.tell_changes(&self.state, &mut out);
+        let state = Arc::clone(&self.state);
+        let is_up = |id| state.node(id).is_some_and(|it| !it.status.state.is_down());
+        let look_at = self.liveness.look_at(is_up);
+        let plan_at = match self.round {
+            Round::Open => self.plan_at,
+            Round::Proposed(_) | Round::Committed(_) => None,
+        };
+        (out, [look_at, plan_at].into_iter().flatten().min())
+    }
+
+    fn look_for_the_silent(&mut self, now: Stamp) {
+        for (id, verdict) in self.liveness.overdue(now.at) {
+            let is_down = self.state.node(id).is_none_or(|it| it.status.state.is_down());
+            if is_down {
+                continue;
+            }
+            let reason = match verdict {
+                Verdict::Silent { for_at_least } => DownReason::Silent { for_at_least },
+                Verdict::EngineIll { detail } => DownReason::EngineIll { detail },
+            };
+            if self.facts.node(id, NodeFact::Down(reason)) {
+                self.plan_due = true;
+            }
+        }
+    }
+
+    fn plan(&mut self, now: Stamp, out: &mut Vec<Output>) {
+        // Later than everything before, so that the tasks of a slot have an order.
+        let at = now.at.max(self.state.clock().at + Duration::from_millis(1));
+        let stamp = Stamp { at, ..now };
+        let facts = std::mem::take(&mut self.facts);
+        let state = Arc::clone(&self.state);
+        let mut draft = Draft::new(&state, &self.soft, stamp, &mut self.ids);
+        for event in facts.apply_to_nodes(&mut draft) {
+            self.planner.on_event(&state, event);
+        }
+        for (task, (node, observed)) in facts.observed() {
+            match draft.observe(*task, *node, observed) {
+                Observed::News(service) => self.planner.mark(service),
+                Observed::Old | Observed::Unknown => {}
+            }
+        }
+        let plan = self.planner.plan(draft);
+        self.waiting = plan.waiting;
+        self.plan_at = plan.wake_at;
+        self.plan_due = plan.unfinished;
+        if !plan.changes.is_empty() {
+            self.sessions.round_begins();
+            let changes = plan.changes;
+            out.push(Output::Propose(Batch { stamp, unity: Unity::EachAlone, changes }));
+            self.round = Round::Proposed(facts);
+        }
+    }
+}
+
+/// How a node shows that it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Up {
+    Connected,
+    Well,
+}

@@ -1,0 +1,282 @@
+//! Which nodes have been silent for too long, as a function of what was heard and when.
+
+use common::{NodeId, Timestamp};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub const BEAT_PERIOD: Duration = Duration::from_millis(500);
+/// The leader wants to read no more beats a second than this.
+const BEATS_PER_SECOND_MAX: usize = 2_000;
+const DOWN_AFTER_LEAST: Duration = Duration::from_secs(2);
+const DOWN_AFTER_PERIODS: u32 = 4;
+/// How much of a node's worst lateness of late is granted to it again, and at most.
+const LATENESS_FACTOR: u32 = 3;
+const LATENESS_ALLOWANCE_MAX: Duration = Duration::from_secs(15);
+/// Lateness is remembered in this many stretches of [`STRETCH`]: one minute.
+const STRETCHES: usize = 6;
+const STRETCH: Duration = Duration::from_secs(10);
+/// A new leader gives every node this long to find it.
+const RECONNECT_GRACE: Duration = Duration::from_secs(5);
+/// How long an engine may say nothing while its agent speaks.
+const ENGINE_ILL_AFTER: Duration = Duration::from_secs(3);
+/// The leader itself was late by more than this: what it did not hear says nothing of others.
+const OWN_LATENESS_TOLERATED: Duration = Duration::from_millis(250);
+
+/// One leader's memory of the nodes' signs of life.
+#[derive(Debug)]
+pub struct Liveness {
+    nodes: BTreeMap<NodeId, Watched>,
+    since: Timestamp,
+    last_look: Timestamp,
+    expected_look: Timestamp,
+}
+
+#[derive(Debug)]
+struct Watched {
+    heard: Timestamp,
+    /// Before a node's first beat to this leader, its silence proves little.
+    connected: bool,
+    down_after: Option<Duration>,
+    lateness: [Duration; STRETCHES],
+    stretch: u64,
+    ill: Option<(Timestamp, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    Silent { for_at_least: Duration },
+    EngineIll { detail: String },
+}
+
+/// How often a node is to beat, so that the leader is not drowned by many.
+pub fn beat_period(nodes: usize) -> Duration {
+    let needed = Duration::from_millis((nodes * 1_000 / BEATS_PER_SECOND_MAX) as u64);
+    needed.max(BEAT_PERIOD)
+}
+
+/// Fast where it can be, calm on a board that swaps or hangs on Wi-Fi.
+pub fn down_after(period: Duration, worst_lateness: Duration) -> Duration {
+    let allowance = (worst_lateness * LATENESS_FACTOR).min(LATENESS_ALLOWANCE_MAX);
+    DOWN_AFTER_LEAST.max(period * DOWN_AFTER_PERIODS).max(period + allowance)
+}
+
+impl Watched {
+    fn new(heard: Timestamp) -> Watched {
+        Watched {
+            heard,
+            connected: false,
+            down_after: None,
+            lateness: [Duration::ZERO; STRETCHES],
+            stretch: 0,
+            ill: None,
+        }
+    }
+
+    fn note_lateness(&mut self, late: Duration, now: Timestamp) {
+        let stretch = now.0 / common::time::millis(STRETCH);
+        let passed = stretch.saturating_sub(self.stretch).min(STRETCHES as u64);
+        for step in 0..passed {
+            self.lateness[((stretch - step) % STRETCHES as u64) as usize] = Duration::ZERO;
+        }
+        self.stretch = stretch;
+        let slot = &mut self.lateness[(stretch % STRETCHES as u64) as usize];
+        *slot = late.max(*slot);
+    }
+
+    fn worst_lateness(&self) -> Duration {
+        self.lateness.iter().copied().max().unwrap_or_default()
+    }
+
+    fn limit(&self, period: Duration) -> Duration {
+        match (self.down_after, self.connected) {
+            (Some(fixed), _) => fixed,
+            (None, true) => down_after(period, self.worst_lateness()),
+            (None, false) => RECONNECT_GRACE,
+        }
+    }
+
+    fn due(&self, period: Duration) -> Timestamp {
+        let silent = self.heard + self.limit(period);
+        match &self.ill {
+            Some((since, _)) => silent.min(*since + ENGINE_ILL_AFTER),
+            None => silent,
+        }
+    }
+
+    fn verdict(&self, period: Duration, now: Timestamp) -> Option<Verdict> {
+        if self.heard + self.limit(period) <= now {
+            return Some(Verdict::Silent { for_at_least: now.since(self.heard) });
+        }
+        match &self.ill {
+            Some((since, detail)) if *since + ENGINE_ILL_AFTER <= now => {
+                Some(Verdict::EngineIll { detail: detail.clone() })
+            }
+            Some(_) | None => None,
+        }
+    }
+}
+
+impl Liveness {
+    pub fn new(now: Timestamp) -> Liveness {
+        Liveness { nodes: BTreeMap::new(), since: now, last_look: now, expected_look: now }
+    }
+
+    /// Every clock starts with the leader that reads it.
+    pub fn watch(&mut self, node: NodeId, down_after: Option<Duration>) {
+        let since = self.since.max(self.last_look);
+        let watched = self.nodes.entry(node).or_insert_with(|| Watched::new(since));
+        watched.down_after = down_after;
+    }
+
+    /// The silence of the former leader was witnessed by the new one itself.
+    pub fn witnessed(&mut self, node: NodeId, last_heard: Timestamp) {
+        if let Some(watched) = self.nodes.get_mut(&node) {
+            (watched.heard, watched.connected) = (last_heard, true);
+        }
+    }
+
+    pub fn forget(&mut self, node: NodeId) {
+        self.nodes.remove(&node);
+    }
+
+    pub fn retain(&mut self, keep: impl Fn(NodeId) -> bool) {
+        self.nodes.retain(|node, _| keep(*node));
+    }
+
+    pub fn heard(&mut self, node: NodeId, engine_ill: &str, now: Timestamp) {
+        let period = beat_period(self.nodes.len());
+        let Some(watched) = self.nodes.get_mut(&node) else { return };
+        if watched.connected {
+            watched.note_lateness(now.since(watched.heard).saturating_sub(period), now);
+        }
+        (watched.heard, watched.connected) = (now, true);
+        watched.ill = match (engine_ill.is_empty(), watched.ill.take()) {
+            (true, _) => None,
+            (false, Some((since, _))) => Some((since, engine_ill.to_owned())),
+            (false, None) => Some((now, engine_ill.to_owned())),
+        };
+    }
+
+    /// Nodes that are to be taken for down. Those that already are may be named again.
+    ///
+    /// A leader that was itself held up, by a full machine or a stopped process, has not heard
+    /// what was said meanwhile: it adds the time it was late to everybody's.
+    pub fn overdue(&mut self, now: Timestamp) -> Vec<(NodeId, Verdict)> {
+        let late = now.since(self.expected_look);
+        if late > OWN_LATENESS_TOLERATED {
+            for watched in self.nodes.values_mut() {
+                watched.heard = (watched.heard + late).min(now);
+                if let Some((since, _)) = &mut watched.ill {
+                    *since = (*since + late).min(now);
+                }
+            }
+        }
+        self.last_look = now;
+        let period = beat_period(self.nodes.len());
+        let verdict = |(id, it): (&NodeId, &Watched)| Some((*id, it.verdict(period, now)?));
+        self.nodes.iter().filter_map(verdict).collect()
+    }
+
+    /// When to look again. The caller promises to be there then, or to be late.
+    pub fn look_at(&mut self, is_up: impl Fn(NodeId) -> bool) -> Option<Timestamp> {
+        let period = beat_period(self.nodes.len());
+        let next = self
+            .nodes
+            .iter()
+            .filter(|(id, _)| is_up(**id))
+            .map(|(_, it)| it.due(period))
+            .min()
+            .map(|it| it.max(self.last_look + Duration::from_millis(10)));
+        self.expected_look = next.unwrap_or(Timestamp(u64::MAX));
+        next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NODE: NodeId = NodeId(1);
+
+    /// Plays beats at these milliseconds, looking exactly when asked to, and answers when the
+    /// node was first taken for down.
+    fn down_at(beats: &[u64], until: u64) -> Option<u64> {
+        let mut liveness = Liveness::new(Timestamp(0));
+        liveness.watch(NODE, None);
+        let mut beats = beats.iter().peekable();
+        let mut now = Timestamp(0);
+        while now.0 < until {
+            let look = liveness.look_at(|_| true).map_or(until, |it| it.0);
+            match beats.peek() {
+                Some(beat) if **beat <= look => {
+                    now = Timestamp(**beat);
+                    beats.next();
+                    liveness.heard(NODE, "", now);
+                }
+                Some(_) | None => {
+                    now = Timestamp(look);
+                    if !liveness.overdue(now).is_empty() {
+                        return Some(now.0);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn silence_is_noticed_after_two_seconds() {
+        let beats: Vec<u64> = (1..20).map(|it| it * 500).collect();
+        assert_eq!(down_at(&beats, 60_000), Some(9_500 + 2_000));
+    }
+
+    #[test]
+    fn one_that_has_not_found_the_new_leader_has_more_time() {
+        assert_eq!(down_at(&[], 60_000), Some(5_000));
+    }
+
+    #[test]
+    fn a_node_that_was_late_of_late_is_granted_more() {
+        let mut beats: Vec<u64> = (1..20).map(|it| it * 500).collect();
+        // One pause of 1.9 s: 1.4 s late, so 500 + 3 × 1,400 ms from then on.
+        beats.push(9_500 + 1_900);
+        assert_eq!(down_at(&beats, 60_000), Some(11_400 + 4_700));
+    }
+
+    #[test]
+    fn lateness_is_forgotten_after_a_minute() {
+        let mut beats: Vec<u64> = (1..20).map(|it| it * 500).collect();
+        beats.extend((0..160).map(|it| 11_400 + it * 500));
+        let last = beats[beats.len() - 1];
+        assert_eq!(down_at(&beats, 200_000), Some(last + 2_000));
+    }
+
+    #[test]
+    fn a_leader_that_was_late_itself_blames_nobody() {
+        let mut liveness = Liveness::new(Timestamp(0));
+        liveness.watch(NODE, None);
+        liveness.heard(NODE, "", Timestamp(500));
+        let look = liveness.look_at(|_| true).expect("one node is watched");
+        assert_eq!(look, Timestamp(2_500));
+        assert_eq!(liveness.overdue(Timestamp(9_000)), vec![]);
+        let look = liveness.look_at(|_| true).expect("one node is watched");
+        assert_eq!(liveness.overdue(look).len(), 1);
+    }
+
+    #[test]
+    fn an_ill_engine_counts_as_an_ill_node() {
+        let mut liveness = Liveness::new(Timestamp(0));
+        liveness.watch(NODE, None);
+        for beat in 1..=8 {
+            liveness.heard(NODE, "no answer for 4 s", Timestamp(beat * 500));
+        }
+        liveness.look_at(|_| true);
+        assert!(matches!(
+            liveness.overdue(Timestamp(4_000)).as_slice(),
+            [(NODE, Verdict::EngineIll { .. })]
+        ));
+        liveness.heard(NODE, "", Timestamp(4_100));
+        liveness.look_at(|_| true);
+        assert_eq!(liveness.overdue(Timestamp(4_200)), vec![]);
+    }
+}

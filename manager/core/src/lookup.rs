@@ -1,0 +1,46 @@
+//! Names, IDs and beginnings of IDs, as people type them.
+
+use crate::state::State;
+use common::node::Node;
+use common::service::{Service, ServicePhase};
+use std::sync::Arc;
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotFound {
+    #[error("no such {kind}: {given} (`skep {kind} ls` lists them)")]
+    Nothing { kind: &'static str, given: String },
+    #[error("{given} fits {count} {kind}s: type more of the ID")]
+    Ambiguous { kind: &'static str, given: String, count: usize },
+}
+
+pub fn service<'a>(state: &'a State, given: &str) -> Result<&'a Arc<Service>, NotFound> {
+    if let Some(service) = state.service_named(given) {
+        return Ok(service);
+    }
+    let active = state.services().filter(|it| it.phase == ServicePhase::Active);
+    one("service", given, active.filter(|it| begins(&it.id.to_string(), given)))
+}
+
+pub fn node<'a>(state: &'a State, given: &str) -> Result<&'a Arc<Node>, NotFound> {
+    if let Some(node) = state.node_named(given) {
+        return Ok(node);
+    }
+    one("node", given, state.nodes().filter(|it| begins(&it.id.to_string(), given)))
+}
+
+fn begins(id: &str, given: &str) -> bool {
+    !given.is_empty() && id.starts_with(&given.to_ascii_lowercase())
+}
+
+fn one<'a, T>(
+    kind: &'static str,
+    given: &str,
+    mut found: impl Iterator<Item = &'a T>,
+) -> Result<&'a T, NotFound> {
+    let given = given.to_owned();
+    match (found.next(), found.count()) {
+        (Some(only), 0) => Ok(only),
+        (Some(_), more) => Err(NotFound::Ambiguous { kind, given, count: more + 1 }),
+        (None, _) => Err(NotFound::Nothing { kind, given }),
+    }
+}

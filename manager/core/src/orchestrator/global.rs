@@ -1,0 +1,60 @@
+//! One task on every node that may run it.
+
+use super::Outcome;
+use super::replicated::earlier;
+use super::slot;
+use crate::draft::Draft;
+use crate::restart::Restart;
+use crate::scheduler::filter;
+use common::service::Service;
+use common::task::{DesiredState, Slot};
+use common::{NodeId, TaskId};
+use std::collections::BTreeSet;
+
+pub(crate) fn orchestrate(draft: &mut Draft<'_>, service: &Service, mut room: usize) -> Outcome {
+    let slots = slot::slots(draft, service);
+    let wanted: BTreeSet<NodeId> = draft
+        .nodes()
+        .filter(|it| filter::may_have_global(it, &service.spec.task))
+        .map(|it| it.id)
+        .collect();
+    for slot in slots.keys() {
+        if !matches!(slot, Slot::Node(node) if wanted.contains(node)) {
+            end_slot(draft, service, *slot);
+        }
+    }
+    let mut outcome = Outcome::Done;
+    for node in wanted {
+        let is_up = draft.node(node).is_some_and(|it| !it.status.state.is_down());
+        let restart = match slots.get(&Slot::Node(node)) {
+            Some(view) => {
+                slot::end_twins(draft, view);
+                if view.live.is_empty() { view.restart } else { Restart::Never }
+            }
+            None => Restart::Now,
+        };
+        match restart {
+            Restart::Never => {}
+            Restart::At(at) => outcome = earlier(outcome, at),
+            // Nothing new for a node that is away; what it runs is still right.
+            Restart::Now if !is_up => {}
+            Restart::Now if room == 0 => return Outcome::NoRoom,
+            Restart::Now => {
+                room -= 1;
+                draft.create_task(service, Slot::Node(node));
+            }
+        }
+    }
+    outcome
+}
+
+fn end_slot(draft: &mut Draft<'_>, service: &Service, slot: Slot) {
+    let tasks: Vec<TaskId> = draft
+        .tasks_of(service.id)
+        .filter(|it| it.slot == slot && it.desired == DesiredState::Running)
+        .map(|it| it.id)
+        .collect();
+    for task in tasks {
+        draft.raise_desired(task, DesiredState::Shutdown);
+    }
+}

@@ -1,0 +1,103 @@
+//! So many tasks, anywhere: create missing slots, remove surplus ones, replace what died.
+
+use super::Outcome;
+use super::slot::{self, SlotView};
+use crate::draft::Draft;
+use crate::restart::Restart;
+use common::service::Service;
+use common::task::{DesiredState, Slot, TaskState};
+use common::{NodeId, TaskId};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) fn orchestrate(
+    draft: &mut Draft<'_>,
+    service: &Service,
+    replicas: u32,
+    mut room: usize,
+) -> Outcome {
+    let mut slots = slot::slots(draft, service);
+    let wanted = replicas as usize;
+    if slots.len() > wanted {
+        for surplus in surplus(&slots, slots.len() - wanted) {
+            slots.remove(&surplus);
+            remove_slot(draft, service, surplus);
+        }
+    }
+    let mut outcome = Outcome::Done;
+    for (slot, view) in &slots {
+        slot::end_twins(draft, view);
+        if !view.live.is_empty() {
+            continue;
+        }
+        match view.restart {
+            Restart::Never => {}
+            Restart::At(at) => outcome = earlier(outcome, at),
+            Restart::Now if room == 0 => return Outcome::NoRoom,
+            Restart::Now => {
+                room -= 1;
+                draft.create_task(service, *slot);
+            }
+        }
+    }
+    let missing = wanted.saturating_sub(slots.len());
+    for number in free_numbers(&slots).take(missing.min(room)) {
+        draft.create_task(service, Slot::Replica(number));
+    }
+    if missing > room { Outcome::NoRoom } else { outcome }
+}
+
+pub(crate) fn earlier(outcome: Outcome, at: common::Timestamp) -> Outcome {
+    match outcome {
+        Outcome::At(other) => Outcome::At(other.min(at)),
+        Outcome::Done => Outcome::At(at),
+        Outcome::NoRoom => Outcome::NoRoom,
+    }
+}
+
+fn free_numbers(slots: &BTreeMap<Slot, SlotView>) -> impl Iterator<Item = u32> {
+    (1..).filter(|number| !slots.contains_key(&Slot::Replica(*number)))
+}
+
+/// What does not run goes first, then whatever shares its node with the most of its kind.
+fn surplus(slots: &BTreeMap<Slot, SlotView>, count: usize) -> Vec<Slot> {
+    let mut tasks_by_node: BTreeMap<Option<NodeId>, BTreeSet<(bool, Reverse<Slot>)>> =
+        BTreeMap::new();
+    let mut surplus = Vec::new();
+    for (slot, view) in slots {
+        let keeper = view.keeper();
+        let runs = keeper.is_some_and(|it| it.state == TaskState::Running);
+        let node = keeper.and_then(|it| it.node);
+        tasks_by_node.entry(node).or_default().insert((runs, Reverse(*slot)));
+    }
+    let mut idle: Vec<Slot> = tasks_by_node
+        .values()
+        .flatten()
+        .filter(|(runs, _)| !runs)
+        .map(|(_, Reverse(slot))| *slot)
+        .collect();
+    idle.sort_by_key(|it| Reverse(*it));
+    surplus.extend(idle.into_iter().take(count));
+    for slots in tasks_by_node.values_mut() {
+        slots.retain(|(runs, _)| *runs);
+    }
+    while surplus.len() < count {
+        let fullest = tasks_by_node
+            .iter_mut()
+            .max_by_key(|(node, slots)| (slots.len(), Reverse(**node)))
+            .and_then(|(_, slots)| slots.pop_first());
+        match fullest {
+            Some((_, Reverse(slot))) => surplus.push(slot),
+            None => break,
+        }
+    }
+    surplus
+}
+
+fn remove_slot(draft: &mut Draft<'_>, service: &Service, slot: Slot) {
+    let tasks: Vec<TaskId> =
+        draft.tasks_of(service.id).filter(|it| it.slot == slot).map(|it| it.id).collect();
+    for task in tasks {
+        draft.raise_desired(task, DesiredState::Remove);
+    }
+}

@@ -1,0 +1,95 @@
+//! One path from what is to what should be: new services, failures, failover and repair alike.
+
+use crate::change::{Change, Event};
+use crate::draft::Draft;
+use crate::scheduler::{self, Waiting};
+use crate::state::State;
+use crate::{eviction, orchestrator, reaper};
+use common::{ServiceId, TaskId, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// More new tasks than this wait for the next plan, so that no log entry grows without bound.
+pub const CREATED_PER_PLAN_MAX: usize = 1_000;
+
+/// Remembers only where to look. That memory may be lost at any time: [`Event::Resync`] makes
+/// it anew.
+#[derive(Debug)]
+pub struct Planner {
+    dirty: BTreeSet<ServiceId>,
+    created_max: usize,
+}
+
+#[derive(Debug, Default)]
+pub struct Plan {
+    pub changes: Vec<Change>,
+    pub wake_at: Option<Timestamp>,
+    /// Tasks without a node, and why.
+    pub waiting: BTreeMap<TaskId, Waiting>,
+    /// There is more to do than was put into this plan.
+    pub unfinished: bool,
+}
+
+impl Planner {
+    pub fn new(created_max: usize) -> Planner {
+        Planner { dirty: BTreeSet::new(), created_max }
+    }
+
+    pub fn on_event(&mut self, state: &State, event: Event) {
+        match event {
+            Event::ServiceChanged(service) | Event::TaskChanged { service, .. } => {
+                self.dirty.insert(service);
+            }
+            // A node that comes or goes concerns what it runs, and every global service.
+            Event::NodeChanged(node) => {
+                self.dirty.extend(state.tasks_on(node).map(|it| it.service));
+                self.dirty.extend(orchestrator::global_services(state));
+            }
+            Event::Resync => {
+                self.dirty.extend(state.services().map(|it| it.id));
+            }
+            Event::ClusterChanged => {}
+        }
+    }
+
+    pub fn mark(&mut self, service: ServiceId) {
+        self.dirty.insert(service);
+    }
+
+    /// Whatever it decides is in the draft's changes; what it could not decide yet is in
+    /// `wake_at` and `waiting`.
+    pub fn plan(&mut self, mut draft: Draft<'_>) -> Plan {
+        let mut unfinished = false;
+        let mut later = BTreeSet::new();
+        for id in std::mem::take(&mut self.dirty) {
+            if unfinished {
+                self.dirty.insert(id);
+                continue;
+            }
+            let Some(service) = draft.service(id) else { continue };
+            if let Some(at) = eviction::evict(&mut draft, service) {
+                draft.wake_at(at);
+                later.insert(id);
+            }
+            let room = self.created_max.saturating_sub(draft.created());
+            let asks_again = orchestrator::orchestrate(&mut draft, service, room);
+            reaper::reap(&mut draft, service);
+            match asks_again {
+                orchestrator::Outcome::Done => {}
+                orchestrator::Outcome::At(at) => {
+                    draft.wake_at(at);
+                    later.insert(id);
+                }
+                orchestrator::Outcome::NoRoom => {
+                    self.dirty.insert(id);
+                    unfinished = true;
+                }
+            }
+        }
+        let waiting = scheduler::place(&mut draft);
+        // A service that waits for a moment is looked at again in every plan until then: cheap,
+        // and nothing has to be remembered about which moment was whose.
+        self.dirty.extend(later);
+        let (changes, wake_at) = draft.finish();
+        Plan { changes, wake_at, waiting, unfinished }
+    }
+}

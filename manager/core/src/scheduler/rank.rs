@@ -1,0 +1,78 @@
+//! Preferences, as one comparable tuple that ends in the node's id. The smallest is the best.
+
+use super::filter::Candidate;
+use crate::draft::Draft;
+use common::NodeId;
+use common::service::Service;
+use common::task::{DesiredState, TaskState};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A service that fails this often within [`FAILURES_WINDOW`] on one node tries another first.
+const FAILURES_TOLERATED: u32 = 3;
+const FAILURES_WINDOW: Duration = Duration::from_secs(300);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Rank {
+    image_comes_later: bool,
+    failures: u32,
+    of_service: u32,
+    share_permille: u64,
+    tasks: u32,
+    node: NodeId,
+}
+
+pub(crate) fn rank(candidate: &Candidate) -> Rank {
+    Rank {
+        image_comes_later: candidate.image.comes_later,
+        failures: candidate.recent_failures / FAILURES_TOLERATED,
+        of_service: candidate.of_service,
+        share_permille: share_permille(candidate),
+        tasks: candidate.load.tasks,
+        node: candidate.node,
+    }
+}
+
+/// How much of this node is spoken for: of its processors or its memory, whichever is more.
+fn share_permille(candidate: &Candidate) -> u64 {
+    let share = |reserved: u64, total: u64| {
+        // In 128 bits: a terabyte times a thousand is too much for what is left of 64.
+        let permille = u128::from(reserved) * 1_000 / u128::from(total.max(1));
+        u64::try_from(permille).unwrap_or(u64::MAX)
+    };
+    let (reserved, total) = (candidate.load.reserved, candidate.total);
+    share(reserved.cpu_nanos, total.cpu_nanos).max(share(reserved.memory_bytes, total.memory_bytes))
+}
+
+/// Counts, per node, what of the service lives there and what of it failed there lately.
+pub(crate) fn count_service(draft: &Draft<'_>, service: &Service, candidates: &mut [Candidate]) {
+    let mut counts: BTreeMap<NodeId, (u32, u32)> = BTreeMap::new();
+    for task in draft.tasks_of(service.id) {
+        let Some(node) = task.placement.node() else { continue };
+        let (live, failed) = counts.entry(node).or_default();
+        if task.is_live() {
+            *live += 1;
+        }
+        let is_failure = match task.status.state {
+            TaskState::Failed | TaskState::Rejected => task.desired == DesiredState::Running,
+            TaskState::New
+            | TaskState::Pending
+            | TaskState::Assigned
+            | TaskState::Accepted
+            | TaskState::Preparing
+            | TaskState::Ready
+            | TaskState::Starting
+            | TaskState::Running
+            | TaskState::Complete
+            | TaskState::Shutdown
+            | TaskState::Orphaned => false,
+        };
+        if is_failure && draft.now.at.since(task.status.since.at) <= FAILURES_WINDOW {
+            *failed += 1;
+        }
+    }
+    for candidate in candidates {
+        let (live, failed) = counts.get(&candidate.node).copied().unwrap_or_default();
+        (candidate.of_service, candidate.recent_failures) = (live, failed);
+    }
+}

@@ -1,0 +1,115 @@
+//! Why a task has no node, for people.
+
+use super::filter::Refusal;
+use common::resources::{Resources, Shortage, display_cpus};
+use common::units::display_bytes;
+use common::{NodeId, Timestamp};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// One refusal per node; shared by all tasks that wait for the same reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    pub refusals: Arc<[(NodeId, Refusal)]>,
+}
+
+impl Waiting {
+    pub(crate) fn of(refusals: Vec<(NodeId, Refusal)>) -> Waiting {
+        Waiting { refusals: refusals.into() }
+    }
+
+    /// When one of the refusals ends by itself.
+    pub fn over_at(&self) -> Option<Timestamp> {
+        self.refusals.iter().filter_map(|(_, refusal)| over_at(refusal)).min()
+    }
+}
+
+fn over_at(refusal: &Refusal) -> Option<Timestamp> {
+    match refusal {
+        Refusal::Unsteady { until } => Some(*until),
+        Refusal::ImageMissing { until } => *until,
+        Refusal::Joining
+        | Refusal::Down
+        | Refusal::Paused
+        | Refusal::Draining
+        | Refusal::Constraint(_)
+        | Refusal::Resources { .. }
+        | Refusal::MaxPerNode(_)
+        | Refusal::ImageOnTrial => None,
+    }
+}
+
+/// `no suitable node: 2 lack memory (64 MiB short at best), 1 is draining`
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.refusals.is_empty() {
+            return f.write_str("no suitable node: the cluster has none");
+        }
+        let mut groups: BTreeMap<String, Vec<&Refusal>> = BTreeMap::new();
+        for (_, refusal) in self.refusals.iter() {
+            groups.entry(kind(refusal)).or_default().push(refusal);
+        }
+        let parts: Vec<String> = groups
+            .into_iter()
+            .map(|(kind, refusals)| format!("{} {kind}{}", refusals.len(), best(&refusals)))
+            .collect();
+        write!(f, "no suitable node: {}", parts.join(", "))
+    }
+}
+
+/// Read behind a number of nodes.
+fn kind(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Joining => "still joining".to_owned(),
+        Refusal::Down => "down".to_owned(),
+        Refusal::Unsteady { .. } => "just came back and must stay for a while".to_owned(),
+        Refusal::Paused => "paused".to_owned(),
+        Refusal::Draining => "draining".to_owned(),
+        Refusal::Constraint(constraint) => format!("not matching {constraint}"),
+        Refusal::Resources { shortage, .. } => {
+            let lacking = match (shortage.cpu_nanos > 0, shortage.memory_bytes > 0) {
+                (true, true) => "CPUs and memory",
+                (true, false) => "CPUs",
+                (false, _) => "memory",
+            };
+            format!("without enough free {lacking}")
+        }
+        Refusal::MaxPerNode(max) => format!("with {max} of this service already (the maximum)"),
+        Refusal::ImageMissing { .. } => "without the image".to_owned(),
+        Refusal::ImageOnTrial => "fetching the image".to_owned(),
+    }
+}
+
+/// The least that is missing, over all nodes that lack resources.
+fn best(refusals: &[&Refusal]) -> String {
+    let shortages = refusals.iter().filter_map(|it| match it {
+        Refusal::Resources { shortage, free } => Some((shortage, free)),
+        Refusal::Joining
+        | Refusal::Down
+        | Refusal::Unsteady { .. }
+        | Refusal::Paused
+        | Refusal::Draining
+        | Refusal::Constraint(_)
+        | Refusal::MaxPerNode(_)
+        | Refusal::ImageMissing { .. }
+        | Refusal::ImageOnTrial => None,
+    });
+    match shortages.min_by_key(|(shortage, _)| (shortage.memory_bytes, shortage.cpu_nanos)) {
+        Some((shortage, free)) => format!(" ({})", shortage_in_words(*shortage, *free)),
+        None => String::new(),
+    }
+}
+
+fn shortage_in_words(shortage: Shortage, free: Resources) -> String {
+    let mut parts = Vec::new();
+    if shortage.memory_bytes > 0 {
+        let need = display_bytes(free.memory_bytes + shortage.memory_bytes).to_string();
+        parts.push(format!("need {need}, best has {}", display_bytes(free.memory_bytes)));
+    }
+    if shortage.cpu_nanos > 0 {
+        let need = display_cpus(free.cpu_nanos + shortage.cpu_nanos).to_string();
+        parts.push(format!("need {need} CPUs, best has {}", display_cpus(free.cpu_nanos)));
+    }
+    parts.join("; ")
+}

@@ -1,0 +1,73 @@
+//! What only the leader's memory holds: it is reported anew to the next leader.
+
+use common::image::ImageRef;
+use common::task::{Observation, TaskState};
+use common::{NodeId, Stamp, TaskId};
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Debug, Clone, Default)]
+pub struct Soft {
+    images: BTreeMap<NodeId, BTreeSet<String>>,
+    latest: BTreeMap<TaskId, (Observation, Stamp)>,
+    clock_offset_millis: BTreeMap<NodeId, i64>,
+}
+
+/// Whether a node has an image, as far as the leader knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HasImage {
+    Yes,
+    No,
+    /// It has not reported to this leader yet.
+    Unknown,
+}
+
+impl Soft {
+    pub fn set_images(&mut self, node: NodeId, full_references: BTreeSet<String>) {
+        self.images.insert(node, full_references);
+    }
+
+    pub fn has_image(&self, node: NodeId, image: &ImageRef) -> HasImage {
+        match self.images.get(&node) {
+            Some(images) if images.contains(image.full()) => HasImage::Yes,
+            Some(_) => HasImage::No,
+            None => HasImage::Unknown,
+        }
+    }
+
+    pub fn images(&self, node: NodeId) -> impl Iterator<Item = &String> {
+        self.images.get(&node).into_iter().flatten()
+    }
+
+    /// Keeps the newest word on a task; a state it has left does not come back.
+    pub fn observe(&mut self, task: TaskId, observed: Observation, now: Stamp) {
+        let known = self.latest.get(&task);
+        let since = match known {
+            Some((old, _)) if old.state > observed.state => return,
+            Some((old, since)) if old.state == observed.state => *since,
+            Some(_) | None => now,
+        };
+        self.latest.insert(task, (observed, since));
+    }
+
+    /// What the agent last said, where it is ahead of the `kept` state.
+    pub fn ahead_of(&self, task: TaskId, kept: TaskState) -> Option<&(Observation, Stamp)> {
+        self.latest.get(&task).filter(|(it, _)| it.state > kept && !kept.is_terminal())
+    }
+
+    pub fn forget_task(&mut self, task: TaskId) {
+        self.latest.remove(&task);
+    }
+
+    pub fn set_clock_offset(&mut self, node: NodeId, millis: i64) {
+        self.clock_offset_millis.insert(node, millis);
+    }
+
+    pub fn clock_offset_millis(&self, node: NodeId) -> Option<i64> {
+        self.clock_offset_millis.get(&node).copied()
+    }
+
+    pub fn forget_node(&mut self, node: NodeId) {
+        self.images.remove(&node);
+        self.clock_offset_millis.remove(&node);
+    }
+}
