@@ -64,7 +64,16 @@ pub enum Input {
     Statuses { session: SessionId, number: u64, reports: Vec<(TaskId, Observation)> },
     Images { session: SessionId, images: BTreeSet<String> },
     Described { session: SessionId, description: Box<NodeDescription> },
-    Goodbye { session: SessionId, reason: DownReason },
+    Goodbye { session: SessionId, parting: Parting },
+}
+
+/// How an agent takes its leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parting {
+    /// Its tasks move at once.
+    Down(DownReason),
+    /// Nothing moves: the program will be back.
+    Restart,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,9 +85,11 @@ pub enum Output {
 
 /// What a new leader knows of the one before.
 #[derive(Debug, Clone, Copy)]
-pub struct Predecessor {
-    pub node: NodeId,
-    pub last_heard: Timestamp,
+pub enum Predecessor {
+    /// Its silence was witnessed by this manager itself.
+    Silent { node: NodeId, last_heard: Timestamp },
+    /// It gave the leadership away, and will be back.
+    Orderly { node: NodeId },
 }
 
 impl Leader {
@@ -92,8 +103,10 @@ impl Leader {
         for node in state.nodes() {
             liveness.watch(node.id, node.spec.down_after);
         }
-        if let Some(predecessor) = predecessor {
-            liveness.witnessed(predecessor.node, predecessor.last_heard);
+        match predecessor {
+            Some(Predecessor::Silent { node, last_heard }) => liveness.witnessed(node, last_heard),
+            Some(Predecessor::Orderly { node }) => liveness.restarts(node),
+            None => {}
         }
         let mut planner = Planner::new(CREATED_PER_PLAN_MAX);
         planner.on_event(&state, Event::Resync);
@@ -161,14 +174,20 @@ impl Leader {
                     self.described(node, *description, None);
                 }
             }
-            Input::Goodbye { session, reason } => {
-                if let Some(node) = self.sessions.goodbye(session) {
-                    self.facts.node(node, NodeFact::Down(reason));
-                    self.plan_due = true;
-                }
-            }
+            Input::Goodbye { session, parting } => self.goodbye(session, parting),
         }
         out
+    }
+
+    fn goodbye(&mut self, session: SessionId, parting: Parting) {
+        let Some(node) = self.sessions.goodbye(session) else { return };
+        match parting {
+            Parting::Restart => self.liveness.restarts(node),
+            Parting::Down(reason) => {
+                self.facts.node(node, NodeFact::Down(reason));
+                self.plan_due = true;
+            }
+        }
     }
 
     fn published(&mut self, state: Arc<State>, events: Vec<Event>, out: &mut Vec<Output>) {

@@ -17,10 +17,14 @@ const STRETCHES: usize = 6;
 const STRETCH: Duration = Duration::from_secs(10);
 /// A new leader gives every node this long to find it.
 const RECONNECT_GRACE: Duration = Duration::from_secs(5);
+/// A program that said it would be back has this long.
+const RESTART_GRACE: Duration = Duration::from_secs(30);
 /// How long an engine may say nothing while its agent speaks.
 const ENGINE_ILL_AFTER: Duration = Duration::from_secs(3);
 /// The leader itself was late by more than this: what it did not hear says nothing of others.
 const OWN_LATENESS_TOLERATED: Duration = Duration::from_millis(250);
+/// Then everybody has at least this long to be heard again.
+const AFTER_OWN_LATENESS: Duration = Duration::from_secs(1);
 
 /// One leader's memory of the nodes' signs of life.
 #[derive(Debug)]
@@ -40,6 +44,7 @@ struct Watched {
     lateness: [Duration; STRETCHES],
     stretch: u64,
     ill: Option<(Timestamp, String)>,
+    restarting: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +74,7 @@ impl Watched {
             lateness: [Duration::ZERO; STRETCHES],
             stretch: 0,
             ill: None,
+            restarting: false,
         }
     }
 
@@ -89,6 +95,7 @@ impl Watched {
 
     fn limit(&self, period: Duration) -> Duration {
         match (self.down_after, self.connected) {
+            (_, _) if self.restarting => RESTART_GRACE,
             (Some(fixed), _) => fixed,
             (None, true) => down_after(period, self.worst_lateness()),
             (None, false) => RECONNECT_GRACE,
@@ -135,6 +142,13 @@ impl Liveness {
         }
     }
 
+    /// It said that it would be back.
+    pub fn restarts(&mut self, node: NodeId) {
+        if let Some(watched) = self.nodes.get_mut(&node) {
+            watched.restarting = true;
+        }
+    }
+
     pub fn forget(&mut self, node: NodeId) {
         self.nodes.remove(&node);
     }
@@ -146,10 +160,11 @@ impl Liveness {
     pub fn heard(&mut self, node: NodeId, engine_ill: &str, now: Timestamp) {
         let period = beat_period(self.nodes.len());
         let Some(watched) = self.nodes.get_mut(&node) else { return };
-        if watched.connected {
+        // How long a restart takes says nothing of the next beats.
+        if watched.connected && !watched.restarting {
             watched.note_lateness(now.since(watched.heard).saturating_sub(period), now);
         }
-        (watched.heard, watched.connected) = (now, true);
+        (watched.heard, watched.connected, watched.restarting) = (now, true, false);
         watched.ill = match (engine_ill.is_empty(), watched.ill.take()) {
             (true, _) => None,
             (false, Some((since, _))) => Some((since, engine_ill.to_owned())),
@@ -164,10 +179,11 @@ impl Liveness {
     pub fn overdue(&mut self, now: Timestamp) -> Vec<(NodeId, Verdict)> {
         let late = now.since(self.expected_look);
         if late > OWN_LATENESS_TOLERATED {
+            let shift = late + AFTER_OWN_LATENESS;
             for watched in self.nodes.values_mut() {
-                watched.heard = (watched.heard + late).min(now);
+                watched.heard = (watched.heard + shift).min(now);
                 if let Some((since, _)) = &mut watched.ill {
-                    *since = (*since + late).min(now);
+                    *since = (*since + shift).min(now);
                 }
             }
         }
@@ -264,15 +280,26 @@ mod tests {
     }
 
     #[test]
+    fn one_that_said_it_would_be_back_is_waited_for() {
+        let mut liveness = Liveness::new(Timestamp(0));
+        liveness.watch(NODE, None);
+        liveness.heard(NODE, "", Timestamp(500));
+        liveness.restarts(NODE);
+        assert_eq!(liveness.look_at(|_| true), Some(Timestamp(30_500)));
+        liveness.heard(NODE, "", Timestamp(9_000));
+        assert_eq!(liveness.look_at(|_| true), Some(Timestamp(11_000)));
+    }
+
+    #[test]
     fn an_ill_engine_counts_as_an_ill_node() {
         let mut liveness = Liveness::new(Timestamp(0));
         liveness.watch(NODE, None);
         for beat in 1..=8 {
             liveness.heard(NODE, "no answer for 4 s", Timestamp(beat * 500));
         }
-        liveness.look_at(|_| true);
+        let look = liveness.look_at(|_| true).expect("one node is watched");
         assert!(matches!(
-            liveness.overdue(Timestamp(4_000)).as_slice(),
+            liveness.overdue(look).as_slice(),
             [(NODE, Verdict::EngineIll { .. })]
         ));
         liveness.heard(NODE, "", Timestamp(4_100));

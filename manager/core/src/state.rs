@@ -28,6 +28,9 @@ pub struct Tables {
     pub(crate) nodes: BTreeMap<NodeId, Arc<Node>>,
     pub(crate) services: BTreeMap<ServiceId, Arc<Service>>,
     pub(crate) tasks: BTreeMap<TaskId, Arc<Task>>,
+    /// Their certificates are good for a while yet, and are refused.
+    #[serde(default)]
+    pub(crate) removed_nodes: BTreeSet<NodeId>,
 }
 
 /// What follows from the tables, kept along so that nobody searches.
@@ -67,6 +70,11 @@ impl State {
 
     pub fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
         self.tables.nodes.values()
+    }
+
+    /// Whether it was a member once and is not to come back under this identity.
+    pub fn was_removed(&self, id: NodeId) -> bool {
+        self.tables.removed_nodes.contains(&id)
     }
 
     pub fn node_named(&self, name: &str) -> Option<&Arc<Node>> {
@@ -202,6 +210,7 @@ impl State {
     pub(crate) fn forget_node(&mut self, id: NodeId) {
         if let Some(node) = self.tables.nodes.remove(&id) {
             self.indexes.node_by_name.remove(node.name.as_str());
+            self.tables.removed_nodes.insert(id);
         }
     }
 }

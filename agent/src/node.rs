@@ -1,0 +1,508 @@
+//! The life of a node: not a member, a member, a manager and back. One loop owns it all; the
+//! local socket, the agent and the signals send it what happens.
+
+use crate::address;
+use crate::agent::{AgentConfig, AgentHandle, GoodbyeReason, Membership};
+use crate::docker::Docker;
+use crate::join::{self, JoinError, Joining};
+use crate::member::{MemberFile, MemberRecord};
+use common::node::{NodeKind, Role};
+use proto::v1;
+use shell::identity::{Identity, IdentityFolder};
+use shell::supervisor::Scope;
+use shell::tls::Credentials;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+const STOP_GRACE: Duration = Duration::from_secs(5);
+const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
+const LEAVE_LIMIT: Duration = Duration::from_secs(60);
+const RENEW_RETRY: Duration = Duration::from_millis(500);
+/// Clocks jump, so the date of the renewal is looked at again at least this often.
+const RENEW_LOOK: Duration = Duration::from_secs(3_600);
+
+/// What a node is started with.
+#[derive(Debug, Clone)]
+pub struct NodeOptions {
+    pub data_dir: PathBuf,
+    pub run_dir: PathBuf,
+    pub docker: String,
+}
+
+/// What managers do beside being workers. `skep-agent` has none of it.
+pub trait ManagerPart: Send + 'static {
+    fn kind(&self) -> NodeKind;
+
+    /// Makes a new cluster with this node as its first manager.
+    fn found(
+        &mut self,
+        request: Founding,
+    ) -> impl Future<Output = Result<Founded, String>> + Send;
+
+    /// Whether this node could serve as a manager at that address.
+    fn check(&self, listen: SocketAddr) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// This node is a manager now. A fresh one has no log of its own yet.
+    fn start(
+        &mut self,
+        member: &MemberRecord,
+        credentials: &Credentials,
+        log: Log,
+    ) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// It is a worker, or nothing at all, from now on.
+    fn stop(&mut self, log: Log) -> impl Future<Output = ()> + Send;
+
+    /// What the rest of the program is to know of this node.
+    fn seated(&self, seat: Seated);
+
+    /// Before this manager goes, for a moment or for good.
+    fn part(&self) -> impl Future<Output = ()> + Send;
+
+    /// Whether other managers would miss it.
+    fn is_needed(&self) -> Option<String>;
+}
+
+/// What becomes of, or is found of, a manager's own copy of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Log {
+    Keep,
+    Erase,
+}
+
+#[derive(Debug, Clone)]
+pub enum Seated {
+    Nowhere,
+    Worker { managers: Vec<String> },
+}
+
+#[derive(Debug, Clone)]
+pub struct Founding {
+    pub advertise: SocketAddr,
+    pub listen: SocketAddr,
+    pub name: String,
+    pub availability: common::node::Availability,
+}
+
+#[derive(Debug)]
+pub struct Founded {
+    pub identity: Identity,
+    pub credentials: Credentials,
+    pub name: String,
+    pub worker_token: String,
+}
+
+/// What the local socket asks.
+#[derive(Debug)]
+pub enum Command {
+    Init(v1::InitRequest, Reply<v1::InitResponse>),
+    Join(v1::LocalJoinRequest, Reply<v1::LocalJoinResponse>),
+    Leave(v1::LeaveRequest, Reply<v1::Empty>),
+    Status(Reply<v1::StatusResponse>),
+}
+
+pub type Reply<T> = oneshot::Sender<Result<T, NodeError>>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    #[error(transparent)]
+    Address(#[from] address::AddressError),
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    #[error(transparent)]
+    Identity(#[from] shell::identity::IdentityError),
+    #[error(transparent)]
+    Member(#[from] crate::member::MemberError),
+    #[error(transparent)]
+    Tls(#[from] shell::tls::TlsError),
+    #[error("this machine is a member of a cluster already: `skep leave` first")]
+    AlreadyMember,
+    #[error("this machine is not a member of a cluster")]
+    NotAMember,
+    #[error("{0}")]
+    Refused(String),
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// How the daemon ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The program stops or is replaced; nothing is to move.
+    Restart,
+    /// The machine goes down: its tasks are to move at once.
+    MachineStops,
+}
+
+struct Member {
+    record: MemberRecord,
+    credentials: Credentials,
+    agent: AgentHandle,
+    scope: Scope,
+    renew_at: Instant,
+}
+
+pub struct Node<M> {
+    options: NodeOptions,
+    scope: Scope,
+    managers: M,
+    identities: IdentityFolder,
+    record: MemberFile,
+    member: Option<Member>,
+}
+
+impl<M: ManagerPart> Node<M> {
+    /// Goes on as what it was when the program last ran.
+    pub async fn open(scope: &Scope, options: NodeOptions, managers: M) -> Result<Self, NodeError> {
+        let identities = IdentityFolder::at(options.data_dir.join("identity"));
+        let record = MemberFile::at(options.data_dir.join("member.json"));
+        let mut node = Node {
+            scope: scope.clone(),
+            managers,
+            identities,
+            record,
+            member: None,
+            options,
+        };
+        let identity = node.identities.load()?;
+        let record = node.record.load()?;
+        if let (Some(identity), Some(record)) = (identity, record) {
+            let credentials = Credentials::new(identity)?;
+            if credentials.current().role == Role::Manager {
+                node.start_manager(&record, &credentials, Log::Keep).await?;
+            }
+            node.begin(record, credentials);
+        }
+        Ok(node)
+    }
+
+    /// Serves until `ending` resolves.
+    pub async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        ending: impl Future<Output = Ending>,
+    ) {
+        tokio::pin!(ending);
+        loop {
+            let event = tokio::select! {
+                ending = &mut ending => Event::Ending(ending),
+                command = commands.recv() => match command {
+                    Some(command) => Event::Command(command),
+                    None => Event::Ending(Ending::Restart),
+                },
+                event = member_event(&mut self.member) => event,
+            };
+            match event {
+                Event::Ending(ending) => return self.end(ending).await,
+                Event::Command(command) => self.command(command).await,
+                Event::Membership(membership) => self.on_membership(membership).await,
+                Event::Farewell => self.on_farewell().await,
+                Event::RenewalDue => self.look_at_renewal().await,
+            }
+        }
+    }
+
+    async fn command(&mut self, command: Command) {
+        // Whoever asked may have gone; what was asked is done all the same.
+        match command {
+            Command::Init(request, reply) => drop(reply.send(self.init(request).await)),
+            Command::Join(request, reply) => drop(reply.send(self.join(request).await)),
+            Command::Leave(request, reply) => drop(reply.send(self.leave(request).await)),
+            Command::Status(reply) => drop(reply.send(Ok(self.status()))),
+        }
+    }
+
+    async fn init(&mut self, request: v1::InitRequest) -> Result<v1::InitResponse, NodeError> {
+        if self.member.is_some() {
+            return Err(NodeError::AlreadyMember);
+        }
+        let advertise = address::advertised(&request.advertise_addr)?;
+        let listen = listen_address(&request.listen_addr, advertise)?;
+        let name = wished_name(&request.name)?;
+        let availability = crate::join::availability(request.availability());
+        let founding = Founding { advertise, listen, name, availability };
+        let founded = self.managers.found(founding).await.map_err(NodeError::Failed)?;
+        let record = MemberRecord {
+            address: advertise,
+            listen,
+            name: founded.name.clone(),
+            managers: vec![advertise.to_string()],
+        };
+        self.identities.save(&founded.identity)?;
+        self.record.save(&record)?;
+        let node = founded.identity.node.0;
+        self.begin(record, founded.credentials);
+        Ok(v1::InitResponse {
+            node,
+            name: founded.name,
+            worker_token: founded.worker_token,
+            address: advertise.to_string(),
+        })
+    }
+
+    async fn join(
+        &mut self,
+        request: v1::LocalJoinRequest,
+    ) -> Result<v1::LocalJoinResponse, NodeError> {
+        if self.member.is_some() {
+            return Err(NodeError::AlreadyMember);
+        }
+        let manager = address::with_port(&request.manager);
+        let advertise = address::advertised_towards(&request.advertise_addr, &manager)?;
+        let listen = listen_address(&request.listen_addr, advertise)?;
+        let joining = Joining {
+            token: request.token.parse().map_err(JoinError::from)?,
+            manager,
+            name: request.name.clone(),
+            hostname: hostname(),
+            address: advertise,
+            kind: self.managers.kind(),
+            availability: request.availability(),
+        };
+        if self.managers.kind() == NodeKind::Full {
+            self.managers.check(listen).await.map_err(NodeError::Refused)?;
+        }
+        let joined = join::join(joining).await?;
+        let record = MemberRecord {
+            address: advertise,
+            listen,
+            name: joined.name.clone(),
+            managers: joined.managers,
+        };
+        let (node, role) = (joined.identity.node.0, joined.identity.role);
+        self.identities.save(&joined.identity)?;
+        self.record.save(&record)?;
+        let credentials = Credentials::new(joined.identity)?;
+        if role == Role::Manager {
+            self.start_manager(&record, &credentials, Log::Erase).await?;
+        }
+        self.begin(record, credentials);
+        Ok(v1::LocalJoinResponse { node, name: joined.name, role: v1::Role::from(role).into() })
+    }
+
+    async fn start_manager(
+        &mut self,
+        record: &MemberRecord,
+        credentials: &Credentials,
+        log: Log,
+    ) -> Result<(), NodeError> {
+        self.managers.start(record, credentials, log).await.map_err(NodeError::Failed)
+    }
+
+    /// From here on the node takes part.
+    fn begin(&mut self, record: MemberRecord, credentials: Credentials) {
+        let identity = credentials.current();
+        if identity.role == Role::Worker {
+            self.managers.seated(Seated::Worker { managers: record.managers.clone() });
+        }
+        let scope = self.scope.child("member");
+        let config = AgentConfig {
+            node: identity.node,
+            cluster: identity.cluster,
+            kind: self.managers.kind(),
+            address: record.address,
+            docker: self.options.docker.clone(),
+            run_dir: self.options.run_dir.clone(),
+            managers: record.managers.clone(),
+        };
+        let containers = Docker::new(&self.options.docker);
+        let agent = crate::agent::start(&scope, config, containers, credentials.clone());
+        let renew_at = renewal(&identity);
+        self.member = Some(Member { record, credentials, agent, scope, renew_at });
+    }
+
+    async fn on_membership(&mut self, membership: Membership) {
+        let Some(member) = &mut self.member else { return };
+        let role = member.credentials.current().role;
+        let renamed = member.record.name != membership.node_name && !membership.node_name.is_empty();
+        if member.record.managers != membership.managers || renamed {
+            member.record.managers.clone_from(&membership.managers);
+            if renamed {
+                member.record.name.clone_from(&membership.node_name);
+            }
+            if let Err(error) = self.record.save(&member.record) {
+                tracing::warn!(%error, "the managers' addresses cannot be saved");
+            }
+            if role == Role::Worker {
+                self.managers.seated(Seated::Worker { managers: membership.managers });
+            }
+        }
+        if role != membership.role {
+            self.renew().await;
+        }
+    }
+
+    async fn look_at_renewal(&mut self) {
+        let Some(member) = &mut self.member else { return };
+        let identity = member.credentials.current();
+        let wants_role = member.agent.membership().role != identity.role;
+        let due = shell::identity::renewal_due(&identity.certificate_pem, identity.node.0);
+        let is_due = due.is_ok_and(|due| due <= shell::clock::wall());
+        if is_due || wants_role {
+            self.renew().await;
+        } else {
+            member.renew_at = renewal(&identity);
+        }
+    }
+
+    /// Gets a new certificate, and with it the role that the cluster wants this node to have.
+    async fn renew(&mut self) {
+        let Some(member) = &mut self.member else { return };
+        let before = member.credentials.current();
+        let renewed = join::renew(&member.credentials, &member.record.managers).await;
+        let identity = match renewed {
+            Ok(identity) => identity,
+            Err(error) => {
+                tracing::info!(%error, "the certificate is not renewed yet");
+                member.renew_at = Instant::now() + RENEW_RETRY;
+                return;
+            }
+        };
+        member.renew_at = renewal(&identity);
+        let role = identity.role;
+        if let Err(error) = self.identities.save(&identity) {
+            tracing::error!(%error, "the new certificate cannot be saved");
+        }
+        if let Err(error) = member.credentials.replace(identity) {
+            tracing::error!(%error, "the new certificate cannot be used");
+            return;
+        }
+        let (record, credentials) = (member.record.clone(), member.credentials.clone());
+        match (before.role, role) {
+            (Role::Worker, Role::Manager) => {
+                tracing::info!("this node becomes a manager");
+                if let Err(error) = self.managers.start(&record, &credentials, Log::Erase).await {
+                    tracing::error!(%error, "this node cannot serve as a manager");
+                }
+            }
+            (Role::Manager, Role::Worker) => {
+                tracing::info!("this node is no manager any more");
+                self.managers.stop(Log::Erase).await;
+                self.managers.seated(Seated::Worker { managers: record.managers });
+            }
+            (Role::Worker, Role::Worker) | (Role::Manager, Role::Manager) => {}
+        }
+    }
+
+    async fn leave(&mut self, request: v1::LeaveRequest) -> Result<v1::Empty, NodeError> {
+        let Some(member) = &self.member else { return Err(NodeError::NotAMember) };
+        if let (Some(why), false) = (self.managers.is_needed(), request.force) {
+            return Err(NodeError::Refused(why));
+        }
+        self.managers.part().await;
+        member.agent.goodbye(GoodbyeReason::Leave, GOODBYE_LIMIT).await;
+        self.wipe().await?;
+        Ok(v1::Empty {})
+    }
+
+    /// It was removed from the cluster by somebody else.
+    async fn on_farewell(&mut self) {
+        tracing::warn!("this node was removed from its cluster");
+        if let Err(error) = self.wipe().await {
+            tracing::error!(%error, "what is left of the membership cannot be removed");
+        }
+    }
+
+    async fn wipe(&mut self) -> Result<(), NodeError> {
+        let Some(member) = self.member.take() else { return Ok(()) };
+        member.agent.stop_all(LEAVE_LIMIT).await;
+        stop(&member.scope).await;
+        self.managers.stop(Log::Erase).await;
+        self.identities.erase()?;
+        self.record.erase()?;
+        self.managers.seated(Seated::Nowhere);
+        Ok(())
+    }
+
+    fn status(&self) -> v1::StatusResponse {
+        let program_version = env!("CARGO_PKG_VERSION").to_owned();
+        let Some(member) = &self.member else {
+            return v1::StatusResponse { program_version, ..v1::StatusResponse::default() };
+        };
+        let identity = member.credentials.current();
+        v1::StatusResponse {
+            member: true,
+            node: identity.node.0,
+            name: member.record.name.clone(),
+            role: v1::Role::from(identity.role).into(),
+            managers: member.record.managers.clone(),
+            engine_ill: member.agent.engine_ill(),
+            program_version,
+        }
+    }
+
+    async fn end(mut self, ending: Ending) {
+        if let Some(member) = self.member.take() {
+            let reason = match ending {
+                Ending::Restart => GoodbyeReason::Restart,
+                Ending::MachineStops => GoodbyeReason::ShutDown,
+            };
+            member.agent.goodbye(reason, GOODBYE_LIMIT).await;
+            self.managers.part().await;
+            stop(&member.scope).await;
+        }
+        self.managers.stop(Log::Keep).await;
+    }
+}
+
+enum Event {
+    Ending(Ending),
+    Command(Command),
+    Membership(Membership),
+    Farewell,
+    RenewalDue,
+}
+
+async fn member_event(member: &mut Option<Member>) -> Event {
+    let Some(member) = member else { return std::future::pending().await };
+    tokio::select! {
+        membership = member.agent.next_membership() => Event::Membership(membership),
+        () = member.agent.farewell() => Event::Farewell,
+        () = tokio::time::sleep_until(member.renew_at) => Event::RenewalDue,
+    }
+}
+
+async fn stop(scope: &Scope) {
+    if let Err(failed) = scope.stop(STOP_GRACE).await {
+        tracing::warn!(%failed, "a task did not stop in order");
+    }
+}
+
+fn renewal(identity: &Identity) -> Instant {
+    let due = shell::identity::renewal_due(&identity.certificate_pem, identity.node.0);
+    let now = shell::clock::wall();
+    let wait = match due {
+        Ok(due) => Duration::from_millis(due.0.saturating_sub(now.0)),
+        Err(error) => {
+            tracing::error!(%error, "the certificate's dates cannot be read");
+            Duration::ZERO
+        }
+    };
+    Instant::now() + wait.min(RENEW_LOOK)
+}
+
+fn listen_address(given: &str, advertise: SocketAddr) -> Result<SocketAddr, NodeError> {
+    match address::parse(given)? {
+        Some(address) => Ok(address),
+        None if advertise.ip().is_loopback() => Ok(advertise),
+        None if advertise.is_ipv4() => Ok(SocketAddr::new([0; 4].into(), advertise.port())),
+        None => Ok(SocketAddr::new([0; 16].into(), advertise.port())),
+    }
+}
+
+fn wished_name(given: &str) -> Result<String, NodeError> {
+    if given.is_empty() {
+        return Ok(hostname());
+    }
+    let name: common::Name =
+        given.parse().map_err(|error: common::name::BadName| NodeError::Refused(error.to_string()))?;
+    Ok(name.to_string())
+}
+
+pub fn hostname() -> String {
+    let name = nix::unistd::gethostname().ok().and_then(|it| it.into_string().ok());
+    name.filter(|it| !it.is_empty()).unwrap_or_else(|| "node".to_owned())
+}

@@ -1,0 +1,296 @@
+//! `skep daemon`: composes a full node. Everything it owns is made here and stopped in order.
+
+use crate::ca::{self, Subject};
+use crate::config::DaemonOptions;
+use crate::grpc;
+use crate::manager::{Manager, new_join_secret};
+use crate::raft::log_store::LogStore;
+use crate::raft::snapshots::SnapshotStore;
+use crate::raft::{Parts, Start};
+use crate::seat::Seat;
+use agent::member::MemberRecord;
+use agent::node::{Founded, Founding, Log, ManagerPart, NodeOptions, Seated};
+use common::cluster::{Cluster, TASK_HISTORY_DEFAULT};
+use common::node::{Node, NodeDescription, NodeKind, NodeSpec, NodeState, NodeStatus, Role};
+use common::{IdGen, NodeId, Stamp, Timestamp, Version};
+use manager_core::change::Change;
+use shell::identity::{Identity, request_certificate};
+use shell::net::tls_incoming;
+use shell::store::Store;
+use shell::supervisor::{OnFailure, Scope};
+use shell::tls::Credentials;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+const STOP_GRACE: Duration = Duration::from_secs(5);
+const FIRST_ELECTION_LIMIT: Duration = Duration::from_secs(20);
+
+pub async fn run(options: DaemonOptions) -> anyhow::Result<()> {
+    std::fs::create_dir_all(&options.data_dir)?;
+    let store = Store::open(&options.data_dir)?;
+    let scope = Scope::root("manager");
+    let (seat, seats) = watch::channel(Seat::None);
+    let part = FullNode { store, scope: scope.clone(), seat, seats: seats.clone(), running: None };
+    let node = NodeOptions {
+        data_dir: options.data_dir,
+        run_dir: options.run_dir,
+        docker: options.docker,
+    };
+    let daemon = agent::daemon::run(node, &options.socket, part, move |scope, socket, routes| {
+        let routes = grpc::user_routes(routes, seats.clone());
+        Ok(agent::local::serve(scope, socket, routes, grpc::gate(seats))?)
+    });
+    let result = daemon.await;
+    if let Err(failed) = scope.stop(STOP_GRACE).await {
+        tracing::warn!(%failed, "a task did not stop in order");
+    }
+    result
+}
+
+/// The part of a node that `skep-agent` has not got.
+#[derive(Debug)]
+struct FullNode {
+    store: Store,
+    scope: Scope,
+    seat: watch::Sender<Seat>,
+    seats: watch::Receiver<Seat>,
+    running: Option<(Scope, Manager)>,
+}
+
+impl FullNode {
+    async fn run_manager(
+        &mut self,
+        record: &MemberRecord,
+        credentials: &Credentials,
+        start: Start,
+    ) -> Result<Manager, String> {
+        let listener = bind(record.listen).await?;
+        let scope = self.scope.child("manager");
+        let started = self.start_parts(&scope, record, credentials, start).await;
+        let manager = match started {
+            Ok(manager) => manager,
+            Err(error) => {
+                stop(&scope).await;
+                return Err(error);
+            }
+        };
+        let incoming = tls_incoming(&scope, listener, credentials.clone());
+        let server = tonic::transport::Server::builder()
+            .layer(grpc::gate(self.seats.clone()))
+            .add_routes(grpc::cluster_routes(self.seats.clone()));
+        let token = scope.token();
+        scope.spawn("cluster port", OnFailure::StopScope, async move {
+            server.serve_with_incoming_shutdown(incoming, token.cancelled()).await
+        });
+        self.seat.send_replace(Seat::Manager(manager.clone()));
+        self.running = Some((scope, manager.clone()));
+        Ok(manager)
+    }
+
+    async fn start_parts(
+        &self,
+        scope: &Scope,
+        record: &MemberRecord,
+        credentials: &Credentials,
+        start: Start,
+    ) -> Result<Manager, String> {
+        let log = LogStore::open(&self.store).map_err(|error| error.to_string())?;
+        let snapshots = SnapshotStore::open(&self.store).map_err(|error| error.to_string())?;
+        let parts = Parts {
+            node: credentials.current().node,
+            address: record.address,
+            log,
+            snapshots,
+            credentials: credentials.clone(),
+            random: IdGen::from_seed(shell::clock::seed()),
+        };
+        let elders = record.managers.clone();
+        Manager::start(scope, parts, start, elders).await.map_err(|error| error.to_string())
+    }
+
+    async fn erase_log(&self) -> Result<(), String> {
+        let erased = crate::raft::erase(&self.store).await;
+        erased.map_err(|error| error.to_string())
+    }
+}
+
+impl ManagerPart for FullNode {
+    fn kind(&self) -> NodeKind {
+        NodeKind::Full
+    }
+
+    async fn found(&mut self, founding: Founding) -> Result<Founded, String> {
+        self.check(founding.listen).await?;
+        self.erase_log().await?;
+        let mut ids = IdGen::from_seed(shell::clock::seed());
+        let plan = Plan::new(&mut ids, &founding)?;
+        let credentials =
+            Credentials::new(plan.identity.clone()).map_err(|error| error.to_string())?;
+        let record = MemberRecord {
+            address: founding.advertise,
+            listen: founding.listen,
+            name: founding.name.clone(),
+            managers: vec![founding.advertise.to_string()],
+        };
+        let manager = self.run_manager(&record, &credentials, Start::Found).await?;
+        let founded = found(&manager, plan.changes).await;
+        if let Err(error) = founded {
+            self.stop(Log::Erase).await;
+            return Err(error);
+        }
+        let token = manager.join_token(Role::Worker);
+        let worker_token = token.map_err(|status| status.message().to_owned())?.to_string();
+        Ok(Founded { identity: plan.identity, credentials, name: plan.name, worker_token })
+    }
+
+    async fn check(&self, listen: SocketAddr) -> Result<(), String> {
+        bind(listen).await.map(drop)
+    }
+
+    async fn start(
+        &mut self,
+        member: &MemberRecord,
+        credentials: &Credentials,
+        log: Log,
+    ) -> Result<(), String> {
+        if log == Log::Erase {
+            self.erase_log().await?;
+        }
+        self.run_manager(member, credentials, Start::Resume).await.map(drop)
+    }
+
+    async fn stop(&mut self, log: Log) {
+        if let Some((scope, manager)) = self.running.take() {
+            self.seat.send_replace(Seat::None);
+            stop(&scope).await;
+            manager.stop().await;
+        }
+        if log == Log::Erase
+            && let Err(error) = self.erase_log().await
+        {
+            tracing::error!(%error, "the log cannot be erased");
+        }
+    }
+
+    fn seated(&self, seated: Seated) {
+        self.seat.send_replace(match seated {
+            Seated::Nowhere => Seat::None,
+            Seated::Worker { managers } => Seat::Worker { managers },
+        });
+    }
+
+    async fn part(&self) {
+        if let Some((_, manager)) = &self.running {
+            manager.hand_over().await;
+        }
+    }
+
+    fn is_needed(&self) -> Option<String> {
+        let (_, manager) = self.running.as_ref()?;
+        let voters = manager.replica().managers().values().filter(|it| it.voter).count();
+        Some(if voters > 1 {
+            "this node is a manager: demote it first (skep node demote self), or use --force"
+                .to_owned()
+        } else {
+            "this node is the only manager: with it the whole cluster ends; use --force if that is \
+             what you want"
+                .to_owned()
+        })
+    }
+}
+
+async fn bind(listen: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(listen).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => format!(
+            "port {} is in use on this machine: another program, or another skep daemon, listens \
+             there (`ss -ltnp` shows which); say another one with --listen-addr",
+            listen.port()
+        ),
+        _ => format!("this machine cannot listen on {listen}: {error}"),
+    })
+}
+
+async fn stop(scope: &Scope) {
+    if let Err(failed) = scope.stop(STOP_GRACE).await {
+        tracing::warn!(%failed, "a task did not stop in order");
+    }
+}
+
+async fn found(manager: &Manager, changes: Vec<Change>) -> Result<(), String> {
+    let leads = tokio::time::timeout(FIRST_ELECTION_LIMIT, manager.replica().leads()).await;
+    if !matches!(leads, Ok(Some(_))) {
+        return Err("the new cluster's only manager did not elect itself; see its log".to_owned());
+    }
+    manager.commit(changes).await.map_err(|status| status.message().to_owned())
+}
+
+/// A cluster in the making.
+struct Plan {
+    identity: Identity,
+    name: String,
+    changes: Vec<Change>,
+}
+
+impl Plan {
+    fn new(ids: &mut IdGen, founding: &Founding) -> Result<Plan, String> {
+        let words = |error: &dyn std::error::Error| error.to_string();
+        let (cluster, node) = (ids.cluster(), ids.node());
+        let now = shell::clock::wall();
+        let authority = ca::make_authority(cluster, now).map_err(|it| words(&it))?;
+        let request = request_certificate().map_err(|it| words(&it))?;
+        let subject = Subject { node, cluster, role: Role::Manager };
+        let certificate_pem =
+            ca::sign(&authority, &request.csr_der, subject, now).map_err(|it| words(&it))?;
+        let identity = Identity {
+            node,
+            cluster,
+            role: Role::Manager,
+            certificate_pem,
+            key_pem: request.key_pem,
+            authority_pem: authority.certificate_pem.clone(),
+        };
+        let state = manager_core::state::State::default();
+        let name = manager_core::requests::free_name(&state, &founding.name);
+        let cluster = Cluster {
+            id: cluster,
+            version: Version::default(),
+            created: Stamp::default(),
+            authority,
+            worker_secret: new_join_secret(),
+            manager_secret: new_join_secret(),
+            task_history: TASK_HISTORY_DEFAULT,
+        };
+        let first = first_node(node, &name, founding)?;
+        let changes =
+            vec![Change::FoundCluster(Box::new(cluster)), Change::AddNode(Box::new(first))];
+        Ok(Plan { identity, name, changes })
+    }
+}
+
+fn first_node(id: NodeId, name: &str, founding: &Founding) -> Result<Node, String> {
+    Ok(Node {
+        id,
+        version: Version::default(),
+        created: Stamp::default(),
+        updated: Stamp::default(),
+        name: name.parse().map_err(|error: common::name::BadName| error.to_string())?,
+        spec: NodeSpec {
+            role: Role::Manager,
+            availability: founding.availability,
+            labels: BTreeMap::new(),
+            down_after: None,
+        },
+        address: founding.advertise,
+        kind: NodeKind::Full,
+        description: NodeDescription::default(),
+        status: NodeStatus {
+            state: NodeState::Joining,
+            since: Stamp::default(),
+            steady_at: Timestamp::default(),
+            flaps: 0,
+        },
+    })
+}

@@ -1,0 +1,135 @@
+//! Who may call what: one table.
+
+use common::node::Role;
+use manager_core::state::State;
+use shell::tls::{Caller, Member};
+use tonic::Status;
+
+/// Who may make a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// The daemon's own socket, guarded by the permissions of its file.
+    Socket,
+    /// The socket, or another manager that passes a user's call on.
+    Users,
+    /// Any node of the cluster.
+    Members,
+    /// Managers only.
+    Managers,
+    /// Anybody: the call brings its own proof.
+    Anybody,
+}
+
+/// Whether the call has to be made at the leader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    Here,
+    /// At the leader; without one, answered from what this manager has.
+    LeaderOrStale,
+    Leader,
+}
+
+pub fn rule(path: &str) -> Option<(Access, Route)> {
+    Some(match path {
+        "/skep.v1.Control/ListServices"
+        | "/skep.v1.Control/ListTasks"
+        | "/skep.v1.Control/ListNodes" => (Access::Users, Route::LeaderOrStale),
+        "/skep.v1.Control/CreateService"
+        | "/skep.v1.Control/ScaleServices"
+        | "/skep.v1.Control/RemoveServices"
+        | "/skep.v1.Control/ServiceLogs"
+        | "/skep.v1.Control/UpdateNode"
+        | "/skep.v1.Control/RemoveNode"
+        | "/skep.v1.Control/GetJoinToken" => (Access::Users, Route::Leader),
+        "/skep.v1.Ca/Join" => (Access::Anybody, Route::Leader),
+        "/skep.v1.Ca/Renew" => (Access::Members, Route::Leader),
+        "/skep.v1.Dispatcher/Session" | "/skep.v1.Dispatcher/PublishLogs" => {
+            (Access::Members, Route::Here)
+        }
+        "/skep.v1.Raft/Append"
+        | "/skep.v1.Raft/Vote"
+        | "/skep.v1.Raft/InstallSnapshot"
+        | "/skep.v1.Raft/Beat"
+        | "/skep.v1.Raft/PreVote"
+        | "/skep.v1.Raft/Enlist"
+        | "/skep.v1.Raft/TakeOver" => (Access::Managers, Route::Here),
+        "/skep.v1.Local/Init"
+        | "/skep.v1.Local/Join"
+        | "/skep.v1.Local/Leave"
+        | "/skep.v1.Local/Status" => (Access::Socket, Route::Here),
+        _ => return None,
+    })
+}
+
+/// The state here may lag behind, so a node that it does not know is not refused for that; one
+/// that it knows to be removed, or to be no manager any more, is.
+pub fn check(access: Access, caller: &Caller, state: &State) -> Result<(), Status> {
+    match (access, caller) {
+        (Access::Anybody, _) | (Access::Socket | Access::Users, Caller::Local) => Ok(()),
+        (Access::Socket, _) => Err(denied("this call is for the daemon's own socket only")),
+        (Access::Members, Caller::Member(member)) => check_member(member, state),
+        (Access::Users | Access::Managers, Caller::Member(member)) => {
+            check_member(member, state)?;
+            check_manager(member, state)
+        }
+        (Access::Members | Access::Users | Access::Managers, Caller::Unknown) => {
+            Err(Status::unauthenticated("a certificate of this cluster is needed"))
+        }
+        (Access::Members | Access::Managers, Caller::Local) => {
+            Err(denied("this call is for nodes of the cluster"))
+        }
+    }
+}
+
+fn check_member(member: &Member, state: &State) -> Result<(), Status> {
+    if state.was_removed(member.node) {
+        return Err(denied(
+            "this node was removed from the cluster: `skep leave --force` there, then join again",
+        ));
+    }
+    Ok(())
+}
+
+fn check_manager(member: &Member, state: &State) -> Result<(), Status> {
+    let demoted = state.node(member.node).is_some_and(|it| it.spec.role != Role::Manager);
+    if member.role != Role::Manager || demoted {
+        return Err(denied("only managers may do this; run the command on a manager"));
+    }
+    Ok(())
+}
+
+fn denied(text: &str) -> Status {
+    Status::permission_denied(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common::{ClusterId, NodeId};
+
+    #[test]
+    fn who_may_call_what() {
+        let member = |role| {
+            Caller::Member(Member { node: NodeId(1), cluster: ClusterId(1), role })
+        };
+        let (worker, manager) = (member(Role::Worker), member(Role::Manager));
+        let state = State::default();
+        let callers = [Caller::Local, Caller::Unknown, worker, manager];
+        let expected = [
+            ("/skep.v1.Control/CreateService", [true, false, false, true]),
+            ("/skep.v1.Control/ListNodes", [true, false, false, true]),
+            ("/skep.v1.Control/GetJoinToken", [true, false, false, true]),
+            ("/skep.v1.Ca/Join", [true, true, true, true]),
+            ("/skep.v1.Ca/Renew", [false, false, true, true]),
+            ("/skep.v1.Dispatcher/Session", [false, false, true, true]),
+            ("/skep.v1.Raft/Append", [false, false, false, true]),
+            ("/skep.v1.Raft/Enlist", [false, false, false, true]),
+            ("/skep.v1.Local/Init", [true, false, false, false]),
+        ];
+        for (path, allowed) in expected {
+            let (access, _) = rule(path).expect("the path is in the table");
+            let found = callers.clone().map(|it| check(access, &it, &state).is_ok());
+            assert_eq!(found, allowed, "{path}");
+        }
+    }
+}

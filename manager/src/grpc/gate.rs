@@ -1,0 +1,212 @@
+//! Every call passes here: checked against the table, and sent on to the leader where need be.
+
+use super::access::{self, Access, Route};
+use crate::raft::{Leadership, Replica};
+use crate::seat::Seat;
+use common::NodeId;
+use http::{HeaderValue, Request, Response};
+use shell::tls::Caller;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tonic::body::Body;
+use tonic::Status;
+use tower::{Layer, Service, ServiceExt};
+
+/// Marks a call that was passed on: the leader of a moment ago does not pass it on again.
+const FORWARDED: &str = "skep-forwarded";
+/// The node that the user asked, which is the one that is marked as `self`.
+pub const ASKED: &str = "skep-asked";
+/// For whom a manager passes a call on, where that matters.
+pub const ON_BEHALF: &str = "skep-on-behalf";
+/// In answers: why they may be old.
+pub const STALE: &str = "skep-stale";
+
+/// A request that finds no leader fails within this.
+const LEADER_WAIT: Duration = Duration::from_millis(2_800);
+const LEADER_LOOK: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Clone)]
+pub struct GateLayer {
+    pub seats: watch::Receiver<Seat>,
+}
+
+impl<S> Layer<S> for GateLayer {
+    type Service = Gate<S>;
+    fn layer(&self, inner: S) -> Gate<S> {
+        Gate { seats: self.seats.clone(), inner }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Gate<S> {
+    seats: watch::Receiver<Seat>,
+    inner: S,
+}
+
+type Answer<E> = Pin<Box<dyn Future<Output = Result<Response<Body>, E>> + Send>>;
+
+impl<S> Service<Request<Body>> for Gate<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Answer<S::Error>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        // The clone that was polled to be ready is the one that is called.
+        let spare = self.inner.clone();
+        let inner = std::mem::replace(&mut self.inner, spare);
+        let seat = self.seats.borrow().clone();
+        Box::pin(async move {
+            match admit(&seat, request).await {
+                Ok(Admitted::Here { request, stale }) => {
+                    let mut response = inner.oneshot(request).await?;
+                    if let Some(reason) = stale {
+                        response.headers_mut().insert(STALE, HeaderValue::from_static(reason));
+                    }
+                    Ok(response)
+                }
+                Ok(Admitted::Answered(response)) => Ok(response),
+                Err(status) => Ok((*status).into_http()),
+            }
+        })
+    }
+}
+
+enum Admitted {
+    Here { request: Request<Body>, stale: Option<&'static str> },
+    Answered(Response<Body>),
+}
+
+async fn admit(seat: &Seat, mut request: Request<Body>) -> Result<Admitted, Box<Status>> {
+    let path = request.uri().path().to_owned();
+    let Some((access, route)) = access::rule(&path) else {
+        let text = format!("this version of skep does not know the call {path}");
+        return Err(Box::new(Status::unimplemented(text)));
+    };
+    let caller = request.extensions().get::<Caller>().cloned().unwrap_or(Caller::Unknown);
+    let manager = match (access, seat) {
+        (Access::Socket, _) => return Ok(Admitted::Here { request, stale: None }),
+        (_, Seat::Manager(manager)) => manager,
+        (_, Seat::None) => return Err(Box::new(Status::failed_precondition(NOT_A_MEMBER))),
+        (_, Seat::Worker { managers }) => {
+            return Err(Box::new(Status::failed_precondition(is_worker(managers))));
+        }
+    };
+    let replica = manager.replica();
+    access::check(access, &caller, &replica.feed().state())?;
+    let is_forwarded = request.headers().contains_key(FORWARDED);
+    if !(is_forwarded && is_manager(&caller)) {
+        mark(&mut request, manager.node(), &caller);
+    }
+    match (route, replica.leadership()) {
+        (Route::Here, _) | (_, Leadership::Mine { .. }) => {
+            let stale = (route == Route::LeaderOrStale && !replica.has_quorum())
+                .then_some(LEADER_WITHOUT_QUORUM);
+            Ok(Admitted::Here { request, stale })
+        }
+        (_, Leadership::Other { .. } | Leadership::Unknown) if is_forwarded => {
+            Err(Box::new(Status::unavailable("this manager does not lead any more; try again")))
+        }
+        (Route::LeaderOrStale | Route::Leader, Leadership::Other { .. } | Leadership::Unknown) => {
+            pass_on(replica, request, route).await
+        }
+    }
+}
+
+const NOT_A_MEMBER: &str = "this machine is not a member of a cluster: `skep init` makes a new \
+     one, `skep join` lets it join one";
+const LEADER_WITHOUT_QUORUM: &str = "no quorum: this may be old";
+const NO_LEADER_STALE: &str = "no leader answers: this is what this manager knew last";
+
+fn is_worker(managers: &[String]) -> String {
+    let hosts = if managers.is_empty() { String::new() } else { format!(" ({})", managers.join(", ")) };
+    format!("this node is a worker: run the command on a manager{hosts}")
+}
+
+fn is_manager(caller: &Caller) -> bool {
+    match caller {
+        Caller::Member(member) => member.role == common::node::Role::Manager,
+        Caller::Local | Caller::Unknown => false,
+    }
+}
+
+/// Headers that callers send themselves are not believed.
+fn mark(request: &mut Request<Body>, me: NodeId, caller: &Caller) {
+    let headers = request.headers_mut();
+    headers.remove(FORWARDED);
+    headers.remove(ON_BEHALF);
+    let value = |id: NodeId| HeaderValue::from_str(&id.to_string()).expect("an ID is plain ASCII");
+    headers.insert(ASKED, value(me));
+    if let Caller::Member(member) = caller {
+        headers.insert(ON_BEHALF, value(member.node));
+    }
+}
+
+/// Waits for a leader, for a while, and gives it the call.
+async fn pass_on(
+    replica: &Replica,
+    request: Request<Body>,
+    route: Route,
+) -> Result<Admitted, Box<Status>> {
+    let give_up = Instant::now() + LEADER_WAIT;
+    loop {
+        match replica.leadership() {
+            Leadership::Mine { .. } => return Ok(Admitted::Here { request, stale: None }),
+            Leadership::Other { node, address } => {
+                match replica.links().channel(node, address).await {
+                    Ok(channel) => return call_leader(replica, node, channel, request).await,
+                    Err(error) => tracing::debug!(%error, %node, "the leader is not reached"),
+                }
+            }
+            Leadership::Unknown => {}
+        }
+        if Instant::now() >= give_up {
+            return match route {
+                Route::LeaderOrStale => {
+                    Ok(Admitted::Here { request, stale: Some(NO_LEADER_STALE) })
+                }
+                Route::Leader | Route::Here => Err(Box::new(no_leader(replica))),
+            };
+        }
+        tokio::time::sleep(LEADER_LOOK).await;
+    }
+}
+
+async fn call_leader(
+    replica: &Replica,
+    leader: NodeId,
+    channel: tonic::transport::Channel,
+    mut request: Request<Body>,
+) -> Result<Admitted, Box<Status>> {
+    request.headers_mut().insert(FORWARDED, HeaderValue::from_static("1"));
+    match channel.oneshot(request).await {
+        Ok(response) => Ok(Admitted::Answered(response)),
+        Err(error) => {
+            replica.links().drop_link(leader);
+            Err(Box::new(Status::unavailable(format!(
+                "the leader went away while it was asked ({error}); the change may still have been \
+                 made. Look before you repeat it"
+            ))))
+        }
+    }
+}
+
+fn no_leader(replica: &Replica) -> Status {
+    let managers = replica.managers();
+    let voters = managers.values().filter(|it| it.voter).count();
+    let needed = voters / 2 + 1;
+    Status::unavailable(format!(
+        "no quorum: no leader among {voters} managers, and {needed} of them have to run and reach \
+         each other. Start the missing ones; `skep node ls` shows what this manager knows"
+    ))
+}

@@ -1,0 +1,98 @@
+//! What managers ask of each other.
+
+use super::manager;
+use crate::seat::Seat;
+use common::NodeId;
+use proto::v1;
+use proto::v1::raft_server::Raft;
+use shell::codec::CodecError;
+use shell::tls::Caller;
+use tokio::sync::watch;
+use tonic::{Request, Response, Status};
+
+#[derive(Debug)]
+pub(super) struct RaftService {
+    seats: watch::Receiver<Seat>,
+}
+
+impl RaftService {
+    pub(super) fn new(seats: watch::Receiver<Seat>) -> RaftService {
+        RaftService { seats }
+    }
+}
+
+fn answer(payload: Result<Vec<u8>, CodecError>) -> Result<Response<v1::RaftMessage>, Status> {
+    match payload {
+        Ok(payload) => Ok(Response::new(v1::RaftMessage { payload })),
+        Err(error) => Err(Status::invalid_argument(error.to_string())),
+    }
+}
+
+#[tonic::async_trait]
+impl Raft for RaftService {
+    async fn append(
+        &self,
+        request: Request<v1::RaftMessage>,
+    ) -> Result<Response<v1::RaftMessage>, Status> {
+        let manager = manager(&self.seats)?;
+        answer(manager.replica().on_append(&request.get_ref().payload).await)
+    }
+
+    async fn vote(
+        &self,
+        request: Request<v1::RaftMessage>,
+    ) -> Result<Response<v1::RaftMessage>, Status> {
+        let manager = manager(&self.seats)?;
+        answer(manager.replica().on_vote(&request.get_ref().payload).await)
+    }
+
+    async fn install_snapshot(
+        &self,
+        request: Request<v1::RaftMessage>,
+    ) -> Result<Response<v1::RaftMessage>, Status> {
+        let manager = manager(&self.seats)?;
+        answer(manager.replica().on_snapshot(&request.get_ref().payload).await)
+    }
+
+    async fn beat(
+        &self,
+        request: Request<v1::BeatRequest>,
+    ) -> Result<Response<v1::BeatResponse>, Status> {
+        let manager = manager(&self.seats)?;
+        Ok(Response::new(manager.replica().on_beat(request.get_ref())))
+    }
+
+    async fn pre_vote(
+        &self,
+        request: Request<v1::PreVoteRequest>,
+    ) -> Result<Response<v1::PreVoteResponse>, Status> {
+        let manager = manager(&self.seats)?;
+        Ok(Response::new(manager.replica().on_pre_vote(request.get_ref()).await))
+    }
+
+    async fn enlist(
+        &self,
+        request: Request<v1::EnlistRequest>,
+    ) -> Result<Response<v1::EnlistResponse>, Status> {
+        let manager = manager(&self.seats)?;
+        let Some(Caller::Member(member)) = request.extensions().get::<Caller>().cloned() else {
+            return Err(Status::unauthenticated("only a manager can enlist"));
+        };
+        let address = request.get_ref().address.parse().map_err(|_| {
+            Status::invalid_argument(format!("`{}` is not an address", request.get_ref().address))
+        })?;
+        let enlisted = manager.replica().enlist(member.node, address).await;
+        enlisted.map_err(|error| Status::unavailable(error.to_string()))?;
+        Ok(Response::new(v1::EnlistResponse {}))
+    }
+
+    async fn take_over(
+        &self,
+        request: Request<v1::TakeOverRequest>,
+    ) -> Result<Response<v1::TakeOverResponse>, Status> {
+        let manager = manager(&self.seats)?;
+        let taken = manager.replica().on_take_over(NodeId(request.get_ref().leader)).await;
+        taken.map_err(|error| Status::unavailable(error.to_string()))?;
+        Ok(Response::new(v1::TakeOverResponse {}))
+    }
+}

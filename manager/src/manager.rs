@@ -1,0 +1,228 @@
+//! A node's part as a manager, from the day it gets the role to the day it loses it: its copy of
+//! the state, its leadership when it has one, and the voters.
+
+use crate::grpc::LogBroker;
+use crate::leader::{self, LeaderHandle, LeaderSeat};
+use crate::raft::{Feed, Leadership, Parts, ProposeError, Replica, ReplicaError, Start};
+use common::node::Role;
+use common::secret::Secret;
+use common::token::{JoinToken, SECRET_LENGTH};
+use common::{IdGen, NodeId, Stamp};
+use manager_core::change::{Batch, Change, Unity};
+use manager_core::membership;
+use manager_core::state::State;
+use shell::supervisor::{OnFailure, Scope};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tonic::Status;
+
+/// A change that is not committed within this is reported as unconfirmed.
+const COMMIT_LIMIT: Duration = Duration::from_secs(20);
+/// Between two looks at the voters, where nothing says that there is anything to do.
+const VOTERS_RETRY: Duration = Duration::from_millis(500);
+const ENLIST_RETRY: Duration = Duration::from_millis(300);
+const HAND_OVER_LIMIT: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Clone)]
+pub struct Manager {
+    node: NodeId,
+    address: SocketAddr,
+    replica: Replica,
+    leader: LeaderSeat,
+    logs: LogBroker,
+    scope: Scope,
+    /// Where to ask for the log, for one that has none yet.
+    elders: Arc<[String]>,
+}
+
+impl Manager {
+    pub async fn start(
+        scope: &Scope,
+        parts: Parts,
+        start: Start,
+        elders: Vec<String>,
+    ) -> Result<Manager, ReplicaError> {
+        let (node, address) = (parts.node, parts.address);
+        let replica = Replica::start(scope, parts, start).await?;
+        let ids = IdGen::from_seed(shell::clock::seed());
+        let leader = leader::start(scope, replica.clone(), node, ids);
+        let manager = Manager {
+            node,
+            address,
+            replica,
+            leader,
+            logs: LogBroker::default(),
+            scope: scope.clone(),
+            elders: elders.into(),
+        };
+        manager.spawn("voters", Manager::keep_voters);
+        manager.spawn("enlisting", Manager::keep_enlisted);
+        Ok(manager)
+    }
+
+    fn spawn<F>(&self, name: &'static str, run: impl FnOnce(Manager) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (task, token) = (run(self.clone()), self.scope.token());
+        self.scope.spawn(name, OnFailure::StopScope, async move {
+            tokio::select! {
+                () = task => {}
+                () = token.cancelled() => {}
+            }
+            Ok::<(), Infallible>(())
+        });
+    }
+
+    pub fn node(&self) -> NodeId {
+        self.node
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn replica(&self) -> &Replica {
+        &self.replica
+    }
+
+    pub fn feed(&self) -> &Feed {
+        self.replica.feed()
+    }
+
+    pub fn state(&self) -> Arc<State> {
+        self.replica.feed().state()
+    }
+
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    pub fn logs(&self) -> &LogBroker {
+        &self.logs
+    }
+
+    pub fn now(&self) -> Stamp {
+        self.replica.clock().now()
+    }
+
+    /// The leader's loop, where this manager leads.
+    pub fn leader(&self) -> Option<LeaderHandle> {
+        self.leader.borrow().clone()
+    }
+
+    pub fn manager_addresses(&self) -> Vec<String> {
+        let state = self.state();
+        let managers = state.nodes().filter(|it| it.spec.role == Role::Manager);
+        managers.map(|it| it.address.to_string()).collect()
+    }
+
+    pub fn join_token(&self, role: Role) -> Result<JoinToken, Status> {
+        let state = self.state();
+        let cluster = state.cluster().ok_or_else(|| {
+            Status::unavailable("this manager has not caught up with its cluster yet; try again")
+        })?;
+        let secret = match role {
+            Role::Worker => &cluster.worker_secret,
+            Role::Manager => &cluster.manager_secret,
+        };
+        let mut token = JoinToken {
+            authority_digest: crate::ca::digest(&cluster.authority),
+            secret: [0; SECRET_LENGTH],
+        };
+        token.secret.copy_from_slice(secret.reveal());
+        Ok(token)
+    }
+
+    /// What a user asked for: all of it, or nothing and the reason.
+    pub async fn commit(&self, changes: Vec<Change>) -> Result<(), Status> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        if !self.replica.has_quorum() {
+            return Err(propose_status(&ProposeError::NoQuorum));
+        }
+        let batch = Batch { stamp: self.now(), unity: Unity::AllOrNothing, changes };
+        let committed = self.replica.proposer().propose_within(batch, COMMIT_LIMIT).await;
+        let committed = committed.map_err(|error| propose_status(&error))?;
+        match committed.refused.first() {
+            Some((_, conflict)) => Err(Status::failed_precondition(conflict.to_string())),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the leadership away, if this manager has it and another can take it.
+    pub async fn hand_over(&self) {
+        let Leadership::Mine { term } = self.replica.leadership() else { return };
+        if let Err(error) = self.replica.hand_over().await {
+            tracing::info!(%error, "the leadership is not handed over");
+            return;
+        }
+        drop(tokio::time::timeout(HAND_OVER_LIMIT, self.replica.lost(term)).await);
+    }
+
+    pub async fn stop(&self) {
+        self.replica.stop().await;
+    }
+
+    /// While it leads, makes the voters what the state says the managers are.
+    async fn keep_voters(self) {
+        let mut changes = self.replica.changes();
+        let mut states = self.feed().states();
+        loop {
+            if self.leader().is_some() {
+                let step = membership::next_step(&self.state(), &self.replica.voters());
+                if let Some(step) = step {
+                    tracing::info!(?step, "the voters change");
+                    if let Err(error) = self.replica.take_step(step).await {
+                        tracing::warn!(%error, ?step, "the voters did not change");
+                        tokio::time::sleep(VOTERS_RETRY).await;
+                    }
+                    continue;
+                }
+            }
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return },
+                changed = states.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// Asks the leader to send it the log, until it is known to Raft.
+    async fn keep_enlisted(self) {
+        loop {
+            if self.replica.managers().contains_key(&self.node) {
+                return;
+            }
+            for address in self.elders.iter() {
+                if self.enlist_at(address).await.is_ok() {
+                    break;
+                }
+            }
+            tokio::time::sleep(ENLIST_RETRY).await;
+        }
+    }
+
+    async fn enlist_at(&self, address: &str) -> Result<(), Status> {
+        let channel = self.replica.links().to_manager(address).await;
+        let channel = channel.map_err(|error| Status::unavailable(error.to_string()))?;
+        let mut client = proto::v1::raft_client::RaftClient::new(channel);
+        let request = proto::v1::EnlistRequest { address: self.address.to_string() };
+        client.enlist(request).await.map(drop)
+    }
+}
+
+fn propose_status(error: &ProposeError) -> Status {
+    let text = error.to_string();
+    match error {
+        ProposeError::NotLeader | ProposeError::NoQuorum => Status::unavailable(text),
+        ProposeError::Unconfirmed => Status::deadline_exceeded(text),
+        ProposeError::Storage(_) => Status::internal(text),
+    }
+}
+
+pub fn new_join_secret() -> Secret {
+    Secret::new(shell::clock::random_bytes::<SECRET_LENGTH>().to_vec())
+}

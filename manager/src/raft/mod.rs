@@ -1,0 +1,41 @@
+//! The replicated log: openraft, its storage and its network. Nothing outside this folder names
+//! openraft.
+
+mod elections;
+pub mod links;
+pub mod log_cache;
+pub mod log_store;
+mod network;
+mod proposer;
+mod pulse;
+mod replica;
+mod runtime;
+pub mod snapshots;
+pub mod state_machine;
+pub mod types;
+
+pub use proposer::{Committed, ProposeError, Proposer};
+pub use replica::{Leadership, Manager, Parts, Replica, ReplicaError, Start};
+pub use state_machine::Feed;
+
+use common::NodeId;
+use manager_core::change::Batch;
+use openraft::{StorageError, StorageIOError};
+use shell::codec::CodecError;
+use types::{Command, Peer, TypeConfig};
+
+pub(crate) type Raft = openraft::Raft<TypeConfig>;
+pub(crate) type Metrics = openraft::RaftMetrics<NodeId, Peer>;
+
+/// Batches that were proposed together share one log entry.
+fn encode_batches(batches: &[Batch]) -> Result<Command, CodecError> {
+    shell::codec::encode(&batches).map(Command::from)
+}
+
+fn decode_batches(command: &Command) -> Result<Vec<Batch>, CodecError> {
+    shell::codec::decode(command.bytes())
+}
+
+fn unreadable(error: impl std::error::Error + 'static) -> StorageError<NodeId> {
+    StorageError::IO { source: StorageIOError::read_state_machine(&error) }
+}

@@ -1,0 +1,123 @@
+//! Gathers what is proposed at the same time into one log entry, so that it shares one sync.
+
+use super::types::Command;
+use super::{Raft, encode_batches};
+use common::{NodeId, Version};
+use manager_core::change::{Batch, Conflict};
+use openraft::error::{ClientWriteError, RaftError};
+use shell::supervisor::{OnFailure, Scope};
+use std::convert::Infallible;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// Proposals that wait while one entry is being written; more of them wait in their callers.
+const QUEUE_MAX: usize = 1_024;
+/// One entry holds no more batches than this, so that entries stay small.
+const BATCHES_MAX: usize = 256;
+
+type Refusals = Vec<(usize, Conflict)>;
+
+/// What became of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    pub version: Version,
+    pub refused: Refusals,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProposeError {
+    #[error("this manager does not lead any more; try again")]
+    NotLeader,
+    #[error(
+        "no quorum: too few managers answer for a change to be made. Start the missing managers; \
+         `skep node ls` shows which they are"
+    )]
+    NoQuorum,
+    #[error("the change was not confirmed in time; it may still be made. Look before you repeat it")]
+    Unconfirmed,
+    #[error("this manager's storage failed: {0}")]
+    Storage(String),
+}
+
+#[derive(Debug)]
+struct Proposal {
+    batch: Batch,
+    answer: oneshot::Sender<Result<Committed, ProposeError>>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Proposer {
+    queue: mpsc::Sender<Proposal>,
+}
+
+impl Proposer {
+    pub fn start(scope: &Scope, raft: Raft) -> Proposer {
+        let (queue, proposals) = mpsc::channel(QUEUE_MAX);
+        let token = scope.token();
+        scope.spawn("proposer", OnFailure::StopScope, async move {
+            tokio::select! {
+                () = write(raft, proposals) => {}
+                () = token.cancelled() => {}
+            }
+            Ok::<(), Infallible>(())
+        });
+        Proposer { queue }
+    }
+
+    /// Answers once the batch is committed and applied, however long that takes.
+    pub async fn propose(&self, batch: Batch) -> Result<Committed, ProposeError> {
+        let (answer, answered) = oneshot::channel();
+        let proposal = Proposal { batch, answer };
+        self.queue.send(proposal).await.map_err(|_| ProposeError::NotLeader)?;
+        answered.await.map_err(|_| ProposeError::NotLeader)?
+    }
+
+    pub async fn propose_within(
+        &self,
+        batch: Batch,
+        limit: Duration,
+    ) -> Result<Committed, ProposeError> {
+        match tokio::time::timeout(limit, self.propose(batch)).await {
+            Ok(result) => result,
+            Err(_) => Err(ProposeError::Unconfirmed),
+        }
+    }
+}
+
+async fn write(raft: Raft, mut proposals: mpsc::Receiver<Proposal>) {
+    let mut gathered = Vec::new();
+    while proposals.recv_many(&mut gathered, BATCHES_MAX).await > 0 {
+        let (batches, answers): (Vec<Batch>, Vec<_>) =
+            gathered.drain(..).map(|it| (it.batch, it.answer)).unzip();
+        let result = write_entry(&raft, &batches).await;
+        for (position, answer) in answers.into_iter().enumerate() {
+            let result = result.as_ref().map(|(version, refused)| Committed {
+                version: *version,
+                refused: refused.get(position).cloned().unwrap_or_default(),
+            });
+            // The caller may have given up; the entry is committed all the same.
+            drop(answer.send(result.map_err(Clone::clone)));
+        }
+    }
+}
+
+async fn write_entry(
+    raft: &Raft,
+    batches: &[Batch],
+) -> Result<(Version, Vec<Refusals>), ProposeError> {
+    let command: Command =
+        encode_batches(batches).map_err(|error| ProposeError::Storage(error.to_string()))?;
+    let written = raft.client_write(command).await.map_err(explain)?;
+    Ok((Version(written.log_id.index), written.data.refused))
+}
+
+fn explain(error: RaftError<NodeId, ClientWriteError<NodeId, super::types::Peer>>) -> ProposeError {
+    match error {
+        RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => ProposeError::NotLeader,
+        RaftError::APIError(error @ ClientWriteError::ChangeMembershipError(_)) => {
+            ProposeError::Storage(error.to_string())
+        }
+        RaftError::Fatal(fatal) => ProposeError::Storage(fatal.to_string()),
+    }
+}
+

@@ -1,0 +1,178 @@
+//! Signs of life between managers. They go past the log, so that a disk that takes seconds over
+//! a sync looks like a slow disk and not like a dead leader.
+
+use super::links::Links;
+use super::types::Peer;
+use super::{Metrics, Raft};
+use crate::cluster_clock::ClusterClock;
+use common::NodeId;
+use openraft::ServerState;
+use proto::v1::{BeatRequest, BeatResponse};
+use shell::supervisor::{OnFailure, Scope};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+pub const BEAT_PERIOD: Duration = Duration::from_millis(250);
+const BEAT_LIMIT: Duration = Duration::from_millis(800);
+/// A leader that heard from no quorum for so long says so instead of letting users wait.
+const QUORUM_LOST_AFTER: Duration = Duration::from_millis(1_500);
+
+/// The last word of a leader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    pub leader: NodeId,
+    pub term: u64,
+    pub at: Instant,
+}
+
+/// What this manager knows of the others by their beats.
+#[derive(Debug, Clone)]
+pub struct Pulse {
+    heard: watch::Sender<Option<Heard>>,
+    answered: watch::Sender<BTreeMap<NodeId, Instant>>,
+    /// The leader that asked this manager to take over, until another one speaks.
+    retired: watch::Sender<Option<NodeId>>,
+    clock: ClusterClock,
+}
+
+impl Pulse {
+    pub fn new(clock: ClusterClock) -> Pulse {
+        Pulse {
+            heard: watch::Sender::new(None),
+            answered: watch::Sender::default(),
+            retired: watch::Sender::new(None),
+            clock,
+        }
+    }
+
+    pub fn heard(&self) -> Option<Heard> {
+        *self.heard.borrow()
+    }
+
+    /// Answers the term this manager knows of; a leader of an older one learns that it was
+    /// replaced from its own next append.
+    pub fn on_beat(&self, beat: &BeatRequest, own_term: u64) -> BeatResponse {
+        if beat.term >= own_term {
+            let heard = Heard { leader: NodeId(beat.leader), term: beat.term, at: Instant::now() };
+            self.heard.send_replace(Some(heard));
+            self.retired.send_if_modified(|it| it.take().is_some());
+            self.clock.heard(common::Timestamp(beat.cluster_millis));
+        }
+        BeatResponse { term: own_term }
+    }
+
+    pub fn retires(&self, leader: NodeId) {
+        self.retired.send_replace(Some(leader));
+    }
+
+    pub fn retired(&self) -> Option<NodeId> {
+        *self.retired.borrow()
+    }
+
+    /// When each manager last answered this one's beats.
+    pub fn last_answer(&self, node: NodeId) -> Option<Instant> {
+        self.answered.borrow().get(&node).copied()
+    }
+
+    pub fn is_reachable(&self, node: NodeId) -> bool {
+        self.last_answer(node).is_some_and(|it| it.elapsed() < QUORUM_LOST_AFTER)
+    }
+
+    /// Whether the leader that asks still has a quorum behind it.
+    pub fn has_quorum(&self, metrics: &Metrics) -> bool {
+        let membership = metrics.membership_config.membership();
+        let voters: Vec<NodeId> = membership.voter_ids().collect();
+        let answering =
+            voters.iter().filter(|it| **it == metrics.id || self.is_reachable(**it)).count();
+        answering * 2 > voters.len()
+    }
+
+    /// A new leader has heard nobody yet, and nobody has been silent to it.
+    fn begin(&self, peers: &[(NodeId, Peer)]) {
+        let now = Instant::now();
+        self.answered.send_replace(peers.iter().map(|(node, _)| (*node, now)).collect());
+    }
+}
+
+/// While this manager leads, tells all others so.
+pub fn start(scope: &Scope, raft: Raft, links: Links, pulse: Pulse) {
+    let tasks = scope.clone();
+    let token = scope.token();
+    scope.spawn("beats to managers", OnFailure::StopScope, async move {
+        tokio::select! {
+            () = beat_while_leading(&tasks, &raft, &links, &pulse) => {}
+            () = token.cancelled() => {}
+        }
+        Ok::<(), Infallible>(())
+    });
+}
+
+async fn beat_while_leading(tasks: &Scope, raft: &Raft, links: &Links, pulse: &Pulse) {
+    let mut metrics = raft.metrics();
+    loop {
+        if metrics.wait_for(|it| it.state == ServerState::Leader).await.is_err() {
+            return;
+        }
+        pulse.begin(&peers(&metrics.borrow()));
+        let mut under_way: BTreeMap<NodeId, watch::Receiver<bool>> = BTreeMap::new();
+        let mut ticks = tokio::time::interval(BEAT_PERIOD);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let now = metrics.borrow().clone();
+            if now.state != ServerState::Leader {
+                break;
+            }
+            // One beat at a time to each: a peer that is slow to answer gets no pile of them.
+            under_way.retain(|_, done| !*done.borrow());
+            for (node, peer) in peers(&now) {
+                if !under_way.contains_key(&node) {
+                    let done = send(tasks, links, pulse, (node, peer), now.current_term);
+                    under_way.insert(node, done);
+                }
+            }
+        }
+    }
+}
+
+fn peers(metrics: &Metrics) -> Vec<(NodeId, Peer)> {
+    let membership = metrics.membership_config.membership();
+    membership
+        .nodes()
+        .filter(|(node, _)| **node != metrics.id)
+        .map(|(node, peer)| (*node, peer.clone()))
+        .collect()
+}
+
+fn send(
+    tasks: &Scope,
+    links: &Links,
+    pulse: &Pulse,
+    (node, peer): (NodeId, Peer),
+    term: u64,
+) -> watch::Receiver<bool> {
+    let (done, is_done) = watch::channel(false);
+    let (links, pulse) = (links.clone(), pulse.clone());
+    tasks.spawn("beat", OnFailure::Log, async move {
+        let beat = async {
+            let mut client = links.raft(node, peer.address).await.ok()?;
+            let cluster_millis = pulse.clock.now().at.0;
+            let leader = links.own_node().0;
+            client.beat(BeatRequest { leader, term, cluster_millis }).await.ok()
+        };
+        match tokio::time::timeout(BEAT_LIMIT, beat).await {
+            Ok(Some(_)) => {
+                pulse.answered.send_modify(|it| {
+                    it.insert(node, Instant::now());
+                });
+            }
+            Ok(None) | Err(_) => links.drop_link(node),
+        }
+        done.send_replace(true);
+        Ok::<(), Infallible>(())
+    });
+    is_done
+}

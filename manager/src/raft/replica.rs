@@ -1,0 +1,319 @@
+//! This manager's copy of the cluster's state, and its part in deciding what the state is.
+
+use super::elections::{self, pre_vote};
+use super::links::Links;
+use super::log_store::LogStore;
+use super::network::Network;
+use super::proposer::Proposer;
+use super::pulse::{self, Pulse};
+use super::snapshots::SnapshotStore;
+use super::state_machine::{Feed, StateMachine};
+use super::types::Peer;
+use super::{Metrics, Raft};
+use crate::cluster_clock::ClusterClock;
+use common::{IdGen, NodeId};
+use manager_core::leader::Predecessor;
+use manager_core::membership::{Step, Voters};
+use openraft::{ChangeMembers, Config, ServerState, SnapshotPolicy};
+use proto::v1;
+use shell::supervisor::Scope;
+use shell::tls::Credentials;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// A snapshot after so many entries; so many are kept behind it for followers that lag.
+const ENTRIES_PER_SNAPSHOT: u64 = 2_000;
+const ENTRIES_KEPT: u64 = 500;
+const SNAPSHOT_PIECE_BYTES: u64 = 1 << 20;
+/// A learner this close to the leader counts as caught up.
+const CAUGHT_UP_WITHIN: u64 = 16;
+/// A leader whose beats stopped for so long is not forwarded to.
+const LEADER_LOST_AFTER: Duration = Duration::from_secs(2);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReplicaError {
+    #[error("the replicated log cannot be opened: {0}")]
+    Storage(String),
+    #[error("Raft has stopped: {0}")]
+    Stopped(String),
+    #[error("the voters could not be changed: {0}")]
+    Membership(String),
+}
+
+/// Where this manager's log comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum Start {
+    /// It is the first of a new cluster.
+    Found,
+    /// From its own disk, or from the leader once that has been asked.
+    Resume,
+}
+
+/// Who decides, as far as this manager knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leadership {
+    Mine { term: u64 },
+    Other { node: NodeId, address: SocketAddr },
+    Unknown,
+}
+
+#[derive(Debug, Clone)]
+pub struct Replica {
+    raft: Raft,
+    feed: Feed,
+    pulse: Pulse,
+    links: Links,
+    proposer: Proposer,
+    clock: ClusterClock,
+}
+
+/// What a replica is built from.
+#[derive(Debug)]
+pub struct Parts {
+    pub node: NodeId,
+    pub address: SocketAddr,
+    pub log: LogStore,
+    pub snapshots: SnapshotStore,
+    pub credentials: Credentials,
+    pub random: IdGen,
+}
+
+impl Replica {
+    pub async fn start(scope: &Scope, parts: Parts, start: Start) -> Result<Replica, ReplicaError> {
+        let storage = |error: openraft::StorageError<NodeId>| {
+            ReplicaError::Storage(error.to_string())
+        };
+        let machine = StateMachine::open(parts.snapshots).map_err(storage)?;
+        let feed = machine.feed();
+        let clock = ClusterClock::new(feed.state().clock().at);
+        let links = Links::new(parts.credentials);
+        let network = Network::new(links.clone());
+        let stopped = |error: openraft::error::Fatal<NodeId>| ReplicaError::Stopped(error.to_string());
+        let raft = Raft::new(parts.node, Arc::new(config()), network, parts.log, machine)
+            .await
+            .map_err(stopped)?;
+        match start {
+            Start::Found => {
+                let first = BTreeMap::from([(parts.node, Peer { address: parts.address })]);
+                raft.initialize(first)
+                    .await
+                    .map_err(|error| ReplicaError::Storage(error.to_string()))?;
+            }
+            Start::Resume => {}
+        }
+        let pulse = Pulse::new(clock.clone());
+        pulse::start(scope, raft.clone(), links.clone(), pulse.clone());
+        elections::start(scope, raft.clone(), links.clone(), pulse.clone(), parts.random);
+        let proposer = Proposer::start(scope, raft.clone());
+        Ok(Replica { raft, feed, pulse, links, proposer, clock })
+    }
+
+    pub fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    pub fn clock(&self) -> &ClusterClock {
+        &self.clock
+    }
+
+    pub fn links(&self) -> &Links {
+        &self.links
+    }
+
+    pub fn proposer(&self) -> &Proposer {
+        &self.proposer
+    }
+
+    pub fn leadership(&self) -> Leadership {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow();
+        if metrics.state == ServerState::Leader {
+            return Leadership::Mine { term: metrics.current_term };
+        }
+        let heard = self.pulse.heard().filter(|it| it.at.elapsed() < LEADER_LOST_AFTER);
+        let membership = metrics.membership_config.membership();
+        match heard.and_then(|it| Some((it.leader, membership.get_node(&it.leader)?))) {
+            Some((node, peer)) => Leadership::Other { node, address: peer.address },
+            None => Leadership::Unknown,
+        }
+    }
+
+    pub fn has_quorum(&self) -> bool {
+        self.pulse.has_quorum(&self.raft.metrics().borrow())
+    }
+
+    /// Resolves once this manager leads and has applied everything its predecessors committed.
+    pub async fn leads(&self) -> Option<u64> {
+        let mut metrics = self.raft.metrics();
+        let ready = metrics.wait_for(leads_with_full_state).await.ok()?;
+        Some(ready.current_term)
+    }
+
+    /// Resolves once this manager does not lead in that term any more.
+    pub async fn lost(&self, term: u64) {
+        let mut metrics = self.raft.metrics();
+        let gone = |it: &Metrics| it.state != ServerState::Leader || it.current_term != term;
+        // An error means that Raft has stopped, and so has its leadership.
+        drop(metrics.wait_for(gone).await);
+    }
+
+    /// Any change of leader, voters or log.
+    pub fn changes(&self) -> watch::Receiver<Metrics> {
+        self.raft.metrics()
+    }
+
+    pub fn predecessor(&self, me: NodeId) -> Option<Predecessor> {
+        if let Some(node) = self.pulse.retired() {
+            return Some(Predecessor::Orderly { node });
+        }
+        let heard = self.pulse.heard().filter(|it| it.leader != me)?;
+        Some(Predecessor::Silent { node: heard.leader, last_heard: self.clock.at(heard.at) })
+    }
+
+    /// Managers in the eyes of Raft, with whether they answered this one lately.
+    pub fn managers(&self) -> BTreeMap<NodeId, Manager> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow();
+        let membership = metrics.membership_config.membership();
+        let voters: BTreeSet<NodeId> = membership.voter_ids().collect();
+        let manager = |(node, _): (&NodeId, &Peer)| {
+            let reachable = *node == metrics.id || self.pulse.is_reachable(*node);
+            (*node, Manager { voter: voters.contains(node), reachable })
+        };
+        membership.nodes().map(manager).collect()
+    }
+
+    pub fn voters(&self) -> Voters {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow();
+        let membership = metrics.membership_config.membership();
+        let last = metrics.last_log_index.unwrap_or(0);
+        let matched = |node: &NodeId| {
+            let log_id = (*metrics.replication.as_ref()?.get(node)?)?;
+            Some(log_id.index)
+        };
+        let learners: BTreeSet<NodeId> = membership.learner_ids().collect();
+        let caught_up = learners
+            .iter()
+            .copied()
+            .filter(|it| matched(it).is_some_and(|at| at + CAUGHT_UP_WITHIN >= last))
+            .collect();
+        Voters {
+            leader: metrics.id,
+            voters: membership.voter_ids().collect(),
+            learners,
+            caught_up,
+        }
+    }
+
+    pub async fn enlist(&self, node: NodeId, address: SocketAddr) -> Result<(), ReplicaError> {
+        let known = self.voters();
+        if known.voters.contains(&node) || known.learners.contains(&node) {
+            return Ok(());
+        }
+        let added = self.raft.add_learner(node, Peer { address }, false).await;
+        added.map(drop).map_err(|error| ReplicaError::Membership(error.to_string()))
+    }
+
+    pub async fn take_step(&self, step: Step) -> Result<(), ReplicaError> {
+        let one = |node| BTreeSet::from([node]);
+        let (change, retain) = match step {
+            Step::HandOver => return self.hand_over().await,
+            Step::RemoveVoter(node) => (ChangeMembers::RemoveVoters(one(node)), false),
+            Step::RemoveLearner(node) => (ChangeMembers::RemoveNodes(one(node)), false),
+            Step::PromoteLearner(node) => (ChangeMembers::AddVoterIds(one(node)), true),
+        };
+        let changed = self.raft.change_membership(change, retain).await;
+        changed.map(drop).map_err(|error| ReplicaError::Membership(error.to_string()))
+    }
+
+    /// Asks the follower whose log is the longest to stand for election at once.
+    pub async fn hand_over(&self) -> Result<(), ReplicaError> {
+        let metrics = self.raft.metrics().borrow().clone();
+        let membership = metrics.membership_config.membership();
+        let best = membership
+            .voter_ids()
+            .filter(|it| *it != metrics.id && self.pulse.is_reachable(*it))
+            .max_by_key(|it| metrics.replication.as_ref().and_then(|all| all.get(it).copied()));
+        let Some((node, peer)) = best.and_then(|it| Some((it, membership.get_node(&it)?))) else {
+            return Err(ReplicaError::Membership("no other manager answers".to_owned()));
+        };
+        let failed = |error: String| ReplicaError::Membership(error);
+        let mut client =
+            self.links.raft(node, peer.address).await.map_err(|it| failed(it.to_string()))?;
+        let request = v1::TakeOverRequest { leader: metrics.id.0 };
+        client.take_over(request).await.map_err(|it| failed(it.message().to_owned()))?;
+        Ok(())
+    }
+
+    // --- what other managers ask of this one
+
+    pub async fn on_append(&self, payload: &[u8]) -> Result<Vec<u8>, shell::codec::CodecError> {
+        shell::codec::encode(&self.raft.append_entries(shell::codec::decode(payload)?).await)
+    }
+
+    pub async fn on_vote(&self, payload: &[u8]) -> Result<Vec<u8>, shell::codec::CodecError> {
+        shell::codec::encode(&self.raft.vote(shell::codec::decode(payload)?).await)
+    }
+
+    pub async fn on_snapshot(&self, payload: &[u8]) -> Result<Vec<u8>, shell::codec::CodecError> {
+        shell::codec::encode(&self.raft.install_snapshot(shell::codec::decode(payload)?).await)
+    }
+
+    pub fn on_beat(&self, beat: &v1::BeatRequest) -> v1::BeatResponse {
+        let term = self.raft.metrics().borrow().current_term;
+        self.pulse.on_beat(beat, term)
+    }
+
+    pub async fn on_pre_vote(&self, request: &v1::PreVoteRequest) -> v1::PreVoteResponse {
+        pre_vote(&self.raft, &self.pulse, request).await
+    }
+
+    pub async fn on_take_over(&self, leader: NodeId) -> Result<(), ReplicaError> {
+        self.pulse.retires(leader);
+        let elected = self.raft.trigger().elect().await;
+        elected.map_err(|error| ReplicaError::Stopped(error.to_string()))
+    }
+
+    pub async fn stop(&self) {
+        // It only fails where Raft has stopped already.
+        drop(self.raft.shutdown().await);
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manager {
+    pub voter: bool,
+    pub reachable: bool,
+}
+
+/// A new leader's state is whole once its own first entry is applied: everything that earlier
+/// leaders committed lies before it.
+fn leads_with_full_state(metrics: &Metrics) -> bool {
+    let applied_term = metrics.last_applied.map(|it| it.leader_id.term);
+    metrics.state == ServerState::Leader && applied_term == Some(metrics.current_term)
+}
+
+/// openraft's timers are off: elections and beats are ours. Its election time-out is also the
+/// lease within which voters refuse every candidate, so that is as short as it allows; who may
+/// stand is decided by the pre-vote.
+fn config() -> Config {
+    Config {
+        cluster_name: "skep".to_owned(),
+        heartbeat_interval: 50,
+        election_timeout_min: 51,
+        election_timeout_max: 52,
+        enable_tick: false,
+        enable_heartbeat: false,
+        enable_elect: false,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(ENTRIES_PER_SNAPSHOT),
+        max_in_snapshot_log_to_keep: ENTRIES_KEPT,
+        snapshot_max_chunk_size: SNAPSHOT_PIECE_BYTES,
+        max_payload_entries: 64,
+        replication_lag_threshold: ENTRIES_PER_SNAPSHOT * 2,
+        ..Config::default()
+    }
+}

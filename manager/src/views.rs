@@ -1,0 +1,168 @@
+//! What users are shown: the state, joined with what only the leader's memory holds.
+
+use common::constraint::Traits;
+use common::node::{Node, Role};
+use common::service::{Mode, Service};
+use common::task::{DesiredState, Observation, Task, TaskState};
+use common::{NodeId, Stamp};
+use manager_core::soft::Soft;
+use manager_core::state::State;
+use proto::v1;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::raft::Manager;
+
+/// What one answer is made from.
+#[derive(Debug)]
+pub struct View {
+    pub state: Arc<State>,
+    /// Nothing, where this manager answers without a leader.
+    pub memory: Memory,
+    pub now: Stamp,
+}
+
+/// A copy of what the leader's memory holds of the tasks and nodes in question.
+#[derive(Debug, Default)]
+pub struct Memory {
+    pub latest: BTreeMap<common::TaskId, (Observation, Stamp)>,
+    pub waiting: BTreeMap<common::TaskId, String>,
+    pub images: BTreeMap<NodeId, Vec<String>>,
+    pub clock_offsets: BTreeMap<NodeId, i64>,
+}
+
+impl Memory {
+    pub fn of_tasks<'a>(
+        leader: &manager_core::leader::Leader,
+        tasks: impl Iterator<Item = &'a Arc<Task>>,
+    ) -> Memory {
+        let mut memory = Memory::default();
+        for task in tasks {
+            if let Some(latest) = leader.soft().ahead_of(task.id, task.status.state) {
+                memory.latest.insert(task.id, latest.clone());
+            }
+            if let Some(waiting) = leader.waiting(task.id) {
+                memory.waiting.insert(task.id, waiting.to_string());
+            }
+        }
+        memory
+    }
+
+    pub fn of_nodes(soft: &Soft, state: &State) -> Memory {
+        let ids: Vec<NodeId> = state.nodes().map(|it| it.id).collect();
+        Memory {
+            images: ids.iter().map(|it| (*it, soft.images(*it).cloned().collect())).collect(),
+            clock_offsets: ids
+                .iter()
+                .filter_map(|it| Some((*it, soft.clock_offset_millis(*it)?)))
+                .collect(),
+            ..Memory::default()
+        }
+    }
+}
+
+impl View {
+    pub fn service(&self, service: &Service) -> v1::ServiceView {
+        let runs = |it: &&Arc<Task>| {
+            it.desired == DesiredState::Running
+                && it.status.state == TaskState::Running
+                && it.placement.node().is_some_and(|node| self.is_up(node))
+        };
+        let running = self.state.tasks_of(service.id).filter(runs).count();
+        let desired = match service.spec.mode {
+            Mode::Replicated { replicas } => replicas as usize,
+            Mode::Global => self.state.nodes().filter(|it| wants(it.traits(), service)).count(),
+        };
+        let count = |it: usize| u32::try_from(it).unwrap_or(u32::MAX);
+        v1::ServiceView {
+            service: Some(v1::Service::from(service)),
+            running: count(running),
+            desired: count(desired),
+        }
+    }
+
+    pub fn task(&self, task: &Task) -> v1::TaskView {
+        let service = self.state.service(task.service);
+        let node = task.placement.node();
+        let known = node.and_then(|it| self.state.node(it));
+        let latest = self.memory.latest.get(&task.id);
+        let node_name = match (node, known) {
+            (Some(_), Some(known)) => known.name.to_string(),
+            // It was removed, and its tasks are still told of.
+            (Some(id), None) => id.to_string(),
+            (None, _) => String::new(),
+        };
+        v1::TaskView {
+            task: Some(v1::Task::from(task)),
+            service_name: service
+                .map_or_else(|| task.service.to_string(), |it| it.spec.name.to_string()),
+            node_name,
+            image: service.map_or_else(String::new, |it| {
+                it.spec.task.container.image.as_given().to_owned()
+            }),
+            latest: latest.map(|(observed, _)| v1::Observation::from(observed)),
+            latest_since: latest.map(|(_, since)| v1::Stamp::from(since)),
+            notice: self.notice(task, service.map(|it| &**it), known.map(|it| &**it)),
+            node_down: known.is_none_or(|it| it.status.state.is_down()) && node.is_some(),
+        }
+    }
+
+    fn notice(&self, task: &Task, service: Option<&Service>, node: Option<&Node>) -> String {
+        if let Some(waiting) = self.memory.waiting.get(&task.id) {
+            return waiting.clone();
+        }
+        let (Some(service), Some(node)) = (service, node) else { return String::new() };
+        let limits = service.spec.task.limits;
+        let in_vain = node.description.engine.incapable_of.iter().filter(|it| match it {
+            common::node::Incapability::MemoryLimit => limits.memory_bytes > 0,
+            common::node::Incapability::CpuLimit => limits.cpu_nanos > 0,
+            common::node::Incapability::PidsLimit => false,
+        });
+        let words: Vec<String> = in_vain.map(ToString::to_string).collect();
+        if task.is_live() { words.join("; ") } else { String::new() }
+    }
+
+    pub fn node(&self, node: &Node, managers: &BTreeMap<NodeId, Manager>) -> v1::NodeView {
+        v1::NodeView {
+            node: Some(v1::Node::from(node)),
+            manager_status: manager_status(node, managers).into(),
+            is_self: false,
+            clock_offset_millis: self.memory.clock_offsets.get(&node.id).copied(),
+            images: self.memory.images.get(&node.id).cloned().unwrap_or_default(),
+        }
+    }
+
+    fn is_up(&self, node: NodeId) -> bool {
+        self.state.node(node).is_some_and(|it| !it.status.state.is_down())
+    }
+}
+
+fn wants(node: Traits<'_>, service: &Service) -> bool {
+    service.spec.task.constraints.iter().all(|it| it.matches(&node))
+}
+
+/// All but the leader: who that is, the caller knows.
+fn manager_status(
+    node: &Node,
+    managers: &BTreeMap<NodeId, Manager>,
+) -> v1::node_view::ManagerStatus {
+    use v1::node_view::ManagerStatus;
+    match (managers.get(&node.id), node.spec.role) {
+        (Some(it), _) if !it.voter => ManagerStatus::Joining,
+        (Some(it), _) if it.reachable => ManagerStatus::Reachable,
+        (Some(_), _) => ManagerStatus::Unreachable,
+        (None, Role::Manager) => ManagerStatus::Joining,
+        (None, Role::Worker) => ManagerStatus::None,
+    }
+}
+
+/// Tasks in the order people read them: by service, slot, and the newest first.
+pub fn in_reading_order<'a>(
+    tasks: impl Iterator<Item = &'a Arc<Task>>,
+) -> Vec<&'a Arc<Task>> {
+    let mut tasks: Vec<&Arc<Task>> = tasks.collect();
+    tasks.sort_by_key(|it| (it.service, it.slot, std::cmp::Reverse((it.created.at, it.id))));
+    let mut seen = BTreeSet::new();
+    tasks.retain(|it| seen.insert(it.id));
+    tasks
+}
