@@ -1,0 +1,345 @@
+//! The one door for cases of the planner: a story in, what was decided out.
+//!
+//! A story is a line per happening:
+//!
+//! ```text
+//! node a memory=1g cpus=2 label=zone=west role=manager
+//! service web replicas=3 image=web:1 reserve=300m constraint=node.labels.zone==west
+//!             restart=any delay=5s attempts=2 window=10s max-per-node=1 | global
+//! scale web 5 | remove web | down a | up a | drain a | active a | forget a
+//! has a web:1              what a node reports of images; `has a` reports none
+//! web.1 running            also: complete, shutdown, failed, no-image, no-registry, rebooted
+//! advance 5s
+//! plan
+//! ```
+
+use common::container::ContainerSpec;
+use common::node::{
+    Availability, DownReason, Node, NodeDescription, NodeKind, NodeSpec, NodeState, NodeStatus,
+    Role,
+};
+use common::resources::Resources;
+use common::service::{Mode, RestartCondition, ServiceSpec, TaskSpec};
+use common::task::{DesiredState, Failure, Observation, Slot, Task, TaskState};
+use common::units::{parse_bytes, parse_cpus, parse_duration};
+use common::{IdGen, NodeId, ServiceId, Stamp, TaskId, Timestamp, Version, WallTime};
+use manager_core::change::{Batch, Change, Event, Unity};
+use manager_core::draft::Draft;
+use manager_core::invariants;
+use manager_core::planner::Planner;
+use manager_core::soft::Soft;
+use manager_core::state::State;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+struct World {
+    state: State,
+    soft: Soft,
+    planner: Planner,
+    ids: IdGen,
+    now: Timestamp,
+    version: u64,
+    nodes: u64,
+    out: String,
+}
+
+pub(super) fn play(story: &str) -> String {
+    let mut world = World {
+        state: State::default(),
+        soft: Soft::default(),
+        planner: Planner::new(1_000),
+        ids: IdGen::from_seed(1),
+        now: Timestamp(1_000_000),
+        version: 0,
+        nodes: 0,
+        out: String::new(),
+    };
+    for line in story.lines().map(str::trim).filter(|it| !it.is_empty()) {
+        world.step(line);
+        assert_eq!(invariants::violations(&world.state), Vec::<String>::new(), "after `{line}`");
+    }
+    world.out
+}
+
+impl World {
+    fn step(&mut self, line: &str) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["node", name, settings @ ..] => self.add_node(name, settings),
+            ["service", name, settings @ ..] => self.add_service(name, settings),
+            ["scale", name, number] => self.scale(name, number.parse().expect("a number")),
+            ["remove", name] => {
+                let service = self.service(name);
+                let base = self.state.service(service).expect("a service").version;
+                self.commit(vec![Change::RemoveService { service, base }]);
+            }
+            ["down", name] => {
+                let reason = DownReason::Silent { for_at_least: Duration::from_secs(2) };
+                self.set_state(name, NodeState::Down(reason));
+            }
+            ["up", name] => self.set_state(name, NodeState::Ready),
+            ["drain", name] => self.set_spec(name, |it| it.availability = Availability::Drain),
+            ["active", name] => self.set_spec(name, |it| it.availability = Availability::Active),
+            ["forget", name] => {
+                let (node, base) = (self.node(name).id, self.node(name).version);
+                self.commit(vec![Change::RemoveNode { node, base }]);
+            }
+            ["has", name, images @ ..] => {
+                let images: BTreeSet<String> = images.iter().map(|it| full(it)).collect();
+                let node = self.node(name).id;
+                self.soft.set_images(node, images);
+            }
+            ["advance", duration] => {
+                self.now = self.now + parse_duration(duration).expect("a duration");
+            }
+            ["plan"] => self.plan(),
+            [slot, state] => self.observe(slot, state),
+            other => panic!("no such happening: {other:?}"),
+        }
+    }
+
+    fn stamp(&self) -> Stamp {
+        Stamp { at: self.now, wall: WallTime(self.now.0) }
+    }
+
+    fn commit(&mut self, changes: Vec<Change>) {
+        self.version += 1;
+        self.now = self.now + Duration::from_millis(1);
+        let batch = Batch { stamp: self.stamp(), unity: Unity::EachAlone, changes };
+        let applied = self.state.apply(Version(self.version), &batch);
+        assert_eq!(applied.refused, vec![], "every change of a case fits");
+        for event in applied.events {
+            self.planner.on_event(&self.state, event);
+        }
+    }
+
+    /// Plans until nothing is left to do, and shows that planning once more changes nothing.
+    fn plan(&mut self) {
+        let mut lines = Vec::new();
+        for _ in 0..20 {
+            let stamp = self.stamp();
+            let draft = Draft::new(&self.state, &self.soft, stamp, &mut self.ids);
+            let plan = self.planner.plan(draft);
+            if plan.changes.is_empty() {
+                if let Some(at) = plan.wake_at {
+                    lines.push(format!("look again in {} ms", at.0.saturating_sub(self.now.0)));
+                }
+                for (task, why) in plan.waiting {
+                    lines.push(format!("{} waits: {why}", self.name_of(task)));
+                }
+                lines.sort();
+                self.show(&lines);
+                self.replan_changes_nothing();
+                return;
+            }
+            let before = self.state.clone();
+            self.commit(plan.changes.clone());
+            lines.extend(plan.changes.iter().map(|it| self.describe(&before, it)));
+        }
+        panic!("planning does not come to an end: {lines:?}");
+    }
+
+    fn replan_changes_nothing(&mut self) {
+        let mut fresh = Planner::new(1_000);
+        fresh.on_event(&self.state, Event::Resync);
+        let stamp = self.stamp();
+        let plan = fresh.plan(Draft::new(&self.state, &self.soft, stamp, &mut self.ids));
+        assert_eq!(plan.changes, vec![], "a planner without memory decides the same");
+    }
+
+    fn show(&mut self, lines: &[String]) {
+        if !self.out.is_empty() {
+            self.out.push_str("--\n");
+        }
+        for line in lines {
+            writeln!(self.out, "{line}").expect("a string takes everything");
+        }
+    }
+
+    fn describe(&self, before: &State, change: &Change) -> String {
+        let on = |it: &Task| match it.placement.node().and_then(|id| self.state.node(id)) {
+            Some(node) => format!(" on {}", node.name),
+            None => String::new(),
+        };
+        match change {
+            Change::CreateTask(task) => format!("{}{} new", self.name_of(task.id), on(task)),
+            Change::PlaceTask { task, .. } => {
+                let task = self.state.task(*task).expect("a placed task");
+                format!("{}{} placed", self.name_of(task.id), on(task))
+            }
+            Change::RaiseDesired { task, desired } => {
+                let old = before.task(*task).expect("it was there");
+                let name = self.name_in(before, *task);
+                format!("{name}{} {}", on(old), desired.as_str().to_lowercase())
+            }
+            Change::OrphanTask { task } => format!("{} orphaned", self.name_in(before, *task)),
+            Change::RemoveTask { task } => format!("{} forgotten", self.name_in(before, *task)),
+            Change::DropService { service } => {
+                format!("service {} dropped", before.service(*service).expect("it was").spec.name)
+            }
+            other => panic!("a planner does not decide {other:?}"),
+        }
+    }
+
+    fn name_of(&self, task: TaskId) -> String {
+        self.name_in(&self.state, task)
+    }
+
+    fn name_in(&self, state: &State, task: TaskId) -> String {
+        let Some(task) = state.task(task) else { return format!("task {task}") };
+        let service = state.service(task.service).map(|it| it.spec.name.to_string());
+        let slot = match task.slot {
+            Slot::Replica(number) => number.to_string(),
+            Slot::Node(node) => state.node(node).map_or("?".to_owned(), |it| it.name.to_string()),
+        };
+        format!("{}.{slot}", service.unwrap_or_default())
+    }
+
+    fn node(&self, name: &str) -> &Arc<Node> {
+        self.state.node_named(name).unwrap_or_else(|| panic!("no node {name}"))
+    }
+
+    fn service(&self, name: &str) -> ServiceId {
+        self.state.service_named(name).unwrap_or_else(|| panic!("no service {name}")).id
+    }
+
+    fn add_node(&mut self, name: &str, settings: &[&str]) {
+        self.nodes += 1;
+        let given = pairs(settings);
+        let id = NodeId(self.nodes);
+        let get = |key: &str, default: &'static str| given.get(key).map_or(default, |it| it);
+        let labels = given.get("label").and_then(|it| it.split_once('='));
+        let role = if given.contains_key("role") { Role::Manager } else { Role::Worker };
+        let node = Node {
+            id,
+            version: Version(0),
+            created: Stamp::default(),
+            updated: Stamp::default(),
+            name: name.parse().expect("a name"),
+            spec: NodeSpec {
+                role,
+                availability: Availability::Active,
+                labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter().collect(),
+                down_after: None,
+            },
+            address: ([10, 0, 0, 1], 7373).into(),
+            kind: NodeKind::Full,
+            description: NodeDescription {
+                resources: Resources {
+                    cpu_nanos: parse_cpus(get("cpus", "4")).expect("cpus"),
+                    memory_bytes: parse_bytes(get("memory", "1g")).expect("memory"),
+                },
+                ..NodeDescription::default()
+            },
+            status: NodeStatus {
+                state: NodeState::Ready,
+                since: Stamp::default(),
+                steady_at: Timestamp(0),
+                flaps: 0,
+            },
+        };
+        self.commit(vec![Change::AddNode(Box::new(node))]);
+    }
+
+    fn set_state(&mut self, name: &str, state: NodeState) {
+        let node = self.node(name).id;
+        let steady_at = match state {
+            NodeState::Ready => self.now + Duration::from_secs(2),
+            NodeState::Joining | NodeState::Down(_) => self.now,
+        };
+        self.commit(vec![Change::SetNodeState { node, state, steady_at, flaps: 0 }]);
+    }
+
+    fn set_spec(&mut self, name: &str, change: impl FnOnce(&mut NodeSpec)) {
+        let (node, base) = (self.node(name).id, self.node(name).version);
+        let mut spec = self.node(name).spec.clone();
+        change(&mut spec);
+        self.commit(vec![Change::SetNodeSpec { node, base, spec }]);
+    }
+
+    fn add_service(&mut self, name: &str, settings: &[&str]) {
+        let given = pairs(settings);
+        let get = |key: &str| given.get(key).copied();
+        let image = get("image").unwrap_or("web:1").parse().expect("an image");
+        let mut task = TaskSpec::of_container(ContainerSpec::of_image(image));
+        task.reservations.memory_bytes = get("reserve").map_or(0, |it| parse_bytes(it).expect("it"));
+        task.constraints =
+            get("constraint").map(|it| it.parse().expect("it")).into_iter().collect();
+        task.replicas_max_per_node = get("max-per-node").map(|it| it.parse().expect("a number"));
+        task.restart.condition = match get("restart") {
+            Some("none") => RestartCondition::Never,
+            Some("on-failure") => RestartCondition::OnFailure,
+            Some("any") | None => RestartCondition::Any,
+            Some(other) => panic!("no such condition: {other}"),
+        };
+        if let Some(delay) = get("delay") {
+            task.restart.delay = parse_duration(delay).expect("a duration");
+        }
+        task.restart.attempts_max = get("attempts").map(|it| it.parse().expect("a number"));
+        task.restart.window = get("window").map_or(Duration::ZERO, |it| parse_duration(it).expect("it"));
+        let mode = match get("replicas") {
+            Some(replicas) => Mode::Replicated { replicas: replicas.parse().expect("a number") },
+            None => Mode::Global,
+        };
+        let name = name.parse().expect("a name");
+        let spec = ServiceSpec { name, labels: BTreeMap::new(), mode, task: Arc::new(task) };
+        let id = self.ids.service();
+        self.commit(vec![Change::CreateService { id, spec: Box::new(spec) }]);
+    }
+
+    fn scale(&mut self, name: &str, replicas: u32) {
+        let service = self.service(name);
+        let known = self.state.service(service).expect("a service");
+        let (base, mut spec) = (known.version, known.spec.clone());
+        spec.mode = Mode::Replicated { replicas };
+        self.commit(vec![Change::SetServiceSpec { service, base, spec: Box::new(spec) }]);
+    }
+
+    /// `web.1 failed`: the newest task of the slot that has not ended says so.
+    fn observe(&mut self, slot: &str, state: &str) {
+        let (service, slot) = slot.rsplit_once('.').expect("SERVICE.SLOT");
+        let wanted = slot.parse().map_or_else(|_| Slot::Node(self.node(slot).id), Slot::Replica);
+        let named = |it: &&Arc<Task>| {
+            self.state.service(it.service).is_some_and(|it| it.spec.name.as_str() == service)
+        };
+        let task = self
+            .state
+            .tasks()
+            .filter(named)
+            .filter(|it| it.slot == wanted && !it.status.state.is_terminal())
+            .max_by_key(|it| (it.desired == DesiredState::Running, it.created.at))
+            .unwrap_or_else(|| panic!("nothing in slot {service}.{slot}"));
+        let (task, node) = (task.id, task.placement.node().expect("it has a node"));
+        let text = || "web:1".to_owned();
+        let observed = match state {
+            "running" => Observation::of(TaskState::Running),
+            "complete" => Observation::of(TaskState::Complete),
+            "shutdown" => Observation::of(TaskState::Shutdown),
+            "failed" => Observation::failed(
+                TaskState::Failed,
+                Failure::Exited { code: 1, out_of_memory: false },
+            ),
+            "rebooted" => Observation::failed(TaskState::Failed, Failure::MachineRestarted),
+            "no-image" => Observation::failed(
+                TaskState::Rejected,
+                Failure::NoSuchImage { image: text(), detail: String::new() },
+            ),
+            "no-registry" => Observation::failed(
+                TaskState::Rejected,
+                Failure::RegistryUnreachable { image: text(), detail: String::new() },
+            ),
+            other => panic!("no such state: {other}"),
+        };
+        self.commit(vec![Change::ObserveTask { task, node, observed }]);
+    }
+}
+
+fn full(image: &str) -> String {
+    image.parse::<common::image::ImageRef>().expect("an image").full().to_owned()
+}
+
+fn pairs<'a>(settings: &[&'a str]) -> BTreeMap<&'a str, &'a str> {
+    settings.iter().map(|it| it.split_once('=').unwrap_or((it, ""))).collect()
+}
