@@ -197,9 +197,15 @@ impl<'a> Draft<'a> {
     }
 
     fn change(&mut self, id: TaskId, change: impl FnOnce(&mut Task)) {
-        let Some(mut task) = self.task(id).cloned() else { return };
-        change(&mut task);
-        self.tasks.insert(id, Some(task));
+        match self.tasks.get_mut(&id) {
+            Some(Some(task)) => change(task),
+            Some(None) => {}
+            None => {
+                let Some(mut task) = self.state.task(id).map(|it| (**it).clone()) else { return };
+                change(&mut task);
+                self.tasks.insert(id, Some(task));
+            }
+        }
     }
 
     /// The difference to the state, as changes in an order that can be applied.

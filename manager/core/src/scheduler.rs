@@ -14,7 +14,7 @@ pub use waiting::Waiting;
 
 use crate::draft::Draft;
 use crate::state::Load;
-use common::service::Service;
+use common::service::{Mode, Service};
 use common::task::Slot;
 use common::{NodeId, ServiceId, TaskId};
 use filter::Candidate;
@@ -42,8 +42,10 @@ fn place_service(
 ) {
     let Some(service) = draft.service(id) else { return };
     let mut candidates = candidates(draft, loads, service);
-    let (pinned, free): (Vec<TaskId>, Vec<TaskId>) =
-        tasks.into_iter().partition(|it| pinned_to(draft, *it).is_some());
+    let (pinned, free) = match service.spec.mode {
+        Mode::Replicated { .. } => (Vec::new(), tasks),
+        Mode::Global => (tasks, Vec::new()),
+    };
     for task in pinned {
         let node = pinned_to(draft, task);
         let candidate = candidates.iter_mut().find(|it| Some(it.node) == node);
