@@ -1,5 +1,6 @@
 //! The newest entries of the log, in memory: applying and replicating them needs no disk, and
-//! what is not yet on the disk can be read.
+//! what is not yet on the disk can be read. It also knows where the log begins and ends, for
+//! the disk lags behind.
 
 use super::types::TypeConfig;
 use openraft::Entry;
@@ -15,72 +16,93 @@ struct Cached {
     bytes: usize,
 }
 
-/// Entries without a gap, up to the end of the log.
 #[derive(Debug, Default)]
 pub struct LogCache {
+    /// Without a gap, up to the end of the log.
     entries: VecDeque<Cached>,
     bytes: usize,
+    /// All indexes that the log has, cached or not.
+    log: Range<u64>,
+}
+
+/// Where the entries of a range are.
+#[derive(Debug)]
+pub struct Located {
+    /// These first.
+    pub on_disk: Range<u64>,
+    pub cached: Vec<Entry<TypeConfig>>,
 }
 
 impl LogCache {
+    /// For a log that has no entries before `begin`.
+    pub fn starting_at(begin: u64) -> LogCache {
+        LogCache { log: begin..begin, ..LogCache::default() }
+    }
+
+    pub fn log(&self) -> Range<u64> {
+        self.log.clone()
+    }
+
     /// `bytes` is the size it has on the disk, which is near enough to that in memory.
     pub fn push(&mut self, entry: Entry<TypeConfig>, bytes: usize) {
-        if let Some(newest) = self.entries.back() {
-            let expected = newest.entry.log_id.index + 1;
-            assert_eq!(entry.log_id.index, expected, "openraft appends without gaps");
+        let index = entry.log_id.index;
+        if self.log.is_empty() {
+            self.log = index..index;
         }
+        assert_eq!(index, self.log.end, "openraft appends without gaps");
+        self.log.end += 1;
         self.bytes += bytes;
         self.entries.push_back(Cached { entry, bytes });
     }
 
-    /// Lets go of the oldest, but never of what the disk does not hold yet: `durable` is the
-    /// first index that is not durable.
-    pub fn shrink(&mut self, durable: u64) {
-        while self.bytes > BYTES_MAX
-            && let Some(oldest) = self.entries.front()
-            && oldest.entry.log_id.index < durable
-        {
+    /// Lets go of the oldest, but never of what the disk does not hold yet: `durable_end` is
+    /// the first index that is not durable.
+    pub fn shrink(&mut self, durable_end: u64) {
+        while self.bytes > BYTES_MAX && self.begin() < durable_end {
             self.pop_front();
         }
     }
 
     pub fn remove_from(&mut self, index: u64) {
-        while let Some(newest) = self.entries.back()
-            && newest.entry.log_id.index >= index
-        {
-            self.bytes -= newest.bytes;
-            self.entries.pop_back();
+        while self.begin() < self.log.end && index < self.log.end {
+            if let Some(newest) = self.entries.pop_back() {
+                self.bytes -= newest.bytes;
+            }
+            self.log.end -= 1;
         }
+        self.log.end = self.log.end.min(index).max(self.log.start);
     }
 
     pub fn remove_below(&mut self, index: u64) {
-        while let Some(oldest) = self.entries.front()
-            && oldest.entry.log_id.index < index
-        {
+        while self.begin() < self.log.end.min(index) {
             self.pop_front();
         }
+        self.log.start = self.log.start.max(index);
+        self.log.end = self.log.end.max(index);
     }
 
-    /// The first index it holds; everything after it is here as well.
-    pub fn begin(&self) -> Option<u64> {
-        self.entries.front().map(|it| it.entry.log_id.index)
-    }
-
-    /// What it holds of the range, oldest first, up to `bytes_max` but one entry at least.
-    pub fn read(&self, range: Range<u64>, bytes_max: usize) -> Vec<Entry<TypeConfig>> {
-        let Some(begin) = self.begin() else { return Vec::new() };
-        let skipped = usize::try_from(range.start.saturating_sub(begin)).unwrap_or(usize::MAX);
+    /// Cached entries end where they pass `bytes_max`, but there is one at least.
+    pub fn locate(&self, range: Range<u64>, bytes_max: usize) -> Located {
+        let start = range.start.max(self.log.start);
+        let end = range.end.min(self.log.end);
+        let begin = self.begin();
+        let skipped = usize::try_from(start.saturating_sub(begin)).unwrap_or(usize::MAX);
         let mut bytes = 0;
-        let mut found = Vec::new();
-        for cached in self.entries.iter().skip(skipped) {
-            bytes += cached.bytes;
-            let is_full = bytes > bytes_max && !found.is_empty();
-            if cached.entry.log_id.index >= range.end || is_full {
+        let mut cached = Vec::new();
+        for it in self.entries.iter().skip(skipped) {
+            bytes += it.bytes;
+            let is_full = bytes > bytes_max && !cached.is_empty();
+            if it.entry.log_id.index >= end || is_full {
                 break;
             }
-            found.push(cached.entry.clone());
+            cached.push(it.entry.clone());
         }
-        found
+        Located { on_disk: start..begin.min(end).max(start), cached }
+    }
+
+    /// The first index it holds; the end of the log where it holds none.
+    fn begin(&self) -> u64 {
+        self.entries.front().map_or(self.log.end, |it| it.entry.log_id.index)
     }
 
     fn pop_front(&mut self) {
@@ -96,55 +118,79 @@ mod tests {
     use common::NodeId;
     use openraft::testing::blank_ent;
 
-    /// Entries 5 to 14 of so many bytes each, shrunk with so many of them durable.
-    fn cache(bytes_each: usize, durable: u64) -> LogCache {
-        let mut cache = LogCache::default();
+    /// Entries 5 to 14 of so many bytes each, shrunk with those before `durable_end` durable.
+    fn cache(bytes_each: usize, durable_end: u64) -> LogCache {
+        let mut cache = LogCache::starting_at(5);
         for index in 5..15 {
             cache.push(blank_ent::<TypeConfig>(1, NodeId(1), index), bytes_each);
         }
-        cache.shrink(durable);
+        cache.shrink(durable_end);
         cache
     }
 
-    fn indexes(cache: &LogCache, range: Range<u64>, bytes_max: usize) -> Vec<u64> {
-        cache.read(range, bytes_max).iter().map(|it| it.log_id.index).collect()
+    fn located(cache: &LogCache, range: Range<u64>, bytes_max: usize) -> (Range<u64>, Vec<u64>) {
+        let located = cache.locate(range, bytes_max);
+        (located.on_disk, located.cached.iter().map(|it| it.log_id.index).collect())
     }
 
     #[test]
-    fn it_reads_what_it_holds() {
-        let cases: [(Range<u64>, usize, Vec<u64>); 8] = [
-            (5..15, 1_000, (5..15).collect()),
-            (0..7, 1_000, vec![5, 6]),
-            (8..10, 1_000, vec![8, 9]),
-            (13..99, 1_000, vec![13, 14]),
-            (15..99, 1_000, vec![]),
-            (9..9, 1_000, vec![]),
-            (6..15, 25, vec![6, 7]),
-            (6..15, 1, vec![6]),
+    fn it_finds_what_it_holds_and_names_what_it_does_not() {
+        let quarter = BYTES_MAX / 4;
+        type Case = (Range<u64>, usize, Range<u64>, Vec<u64>);
+        let cases: [Case; 8] = [
+            (11..15, usize::MAX, 11..11, (11..15).collect()),
+            (0..99, usize::MAX, 5..11, (11..15).collect()),
+            (0..7, usize::MAX, 5..7, vec![]),
+            (8..12, usize::MAX, 8..11, vec![11]),
+            (13..99, usize::MAX, 13..13, vec![13, 14]),
+            (15..99, usize::MAX, 15..15, vec![]),
+            (11..15, 2 * quarter, 11..11, vec![11, 12]),
+            (11..15, 1, 11..11, vec![11]),
         ];
-        let cache = cache(10, 15);
-        for (range, bytes_max, expected) in cases {
-            assert_eq!(indexes(&cache, range.clone(), bytes_max), expected, "{range:?}");
+        let cache = cache(quarter, 15);
+        for (range, bytes_max, on_disk, cached) in cases {
+            let found = located(&cache, range.clone(), bytes_max);
+            assert_eq!(found, (on_disk, cached), "{range:?}");
         }
     }
 
     #[test]
     fn it_shrinks_to_its_bound_but_keeps_what_is_not_durable() {
         let quarter = BYTES_MAX / 4;
-        let cases = [(10, 15, 5), (quarter, 15, 11), (quarter, 8, 8), (quarter, 0, 5)];
-        for (bytes_each, durable, begin) in cases {
-            assert_eq!(cache(bytes_each, durable).begin(), Some(begin), "{bytes_each} {durable}");
+        let cases = [
+            (10, 15, 5),
+            (quarter, 15, 11),
+            (quarter, 8, 8),
+            (quarter, 0, 5),
+            (4 * quarter, 15, 14),
+        ];
+        for (bytes_each, durable_end, begin) in cases {
+            assert_eq!(cache(bytes_each, durable_end).begin(), begin, "{bytes_each} {durable_end}");
         }
     }
 
     #[test]
     fn it_is_cut_at_both_ends() {
-        let mut cache = cache(10, 15);
-        cache.remove_from(12);
-        cache.remove_below(7);
-        assert_eq!(indexes(&cache, 0..99, 1_000), [7, 8, 9, 10, 11]);
-        assert_eq!(cache.bytes, 50);
-        cache.remove_below(99);
-        assert_eq!((cache.begin(), cache.bytes), (None, 0));
+        let quarter = BYTES_MAX / 4;
+        type Cut = fn(&mut LogCache);
+        let cases: [(&str, Cut, Range<u64>, Vec<u64>); 7] = [
+            ("behind", |it| it.remove_from(13), 5..13, vec![11, 12]),
+            ("behind, on disk", |it| it.remove_from(8), 5..8, vec![]),
+            ("behind, all", |it| it.remove_from(2), 5..5, vec![]),
+            ("behind, none", |it| it.remove_from(15), 5..15, vec![11, 12, 13, 14]),
+            ("before", |it| it.remove_below(13), 13..15, vec![13, 14]),
+            ("before, on disk", |it| it.remove_below(8), 8..15, vec![11, 12, 13, 14]),
+            ("before, all and more", |it| it.remove_below(99), 99..99, vec![]),
+        ];
+        for (name, cut, log, cached) in cases {
+            let mut cache = cache(quarter, 15);
+            cut(&mut cache);
+            assert_eq!(cache.log(), log, "{name}");
+            assert_eq!(located(&cache, 0..u64::MAX, usize::MAX).1, cached, "{name}");
+            assert_eq!(cache.bytes, cached.len() * quarter, "{name}");
+            let next = cache.log().end;
+            cache.push(blank_ent::<TypeConfig>(2, NodeId(1), next), 1);
+            assert_eq!(cache.log().end, next + 1, "{name}");
+        }
     }
 }

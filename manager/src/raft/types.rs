@@ -21,7 +21,7 @@ openraft::declare_raft_types!(
 );
 
 /// Another manager, as the membership names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {
     pub address: SocketAddr,
 }

@@ -1,0 +1,183 @@
+//! The real disk: one sled database.
+//!
+//! sled 0.34 is used around four of its edges. Its `flush` does not reach the disk, so its file
+//! is synced here. It writes by itself twice a second unless told not to. On damaged files it
+//! may panic, so every call is contained. And on 32-bit systems it damages a file that passes
+//! 4 GiB, so growth ends far below.
+
+use super::{Disk, KeyRange, Record, StoreError, Tree, VALUE_BYTES_MAX, Write};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Pages kept in memory. What is read often is kept by those who read it.
+const CACHE_BYTES: u64 = 1 << 20;
+const FILE_BYTES_MAX: Option<u64> =
+    if cfg!(target_pointer_width = "32") { Some(2 << 30) } else { None };
+
+#[derive(Debug)]
+pub struct SledDisk {
+    folder: PathBuf,
+    database: sled::Db,
+    /// The same file that sled writes to: only to sync it and to know its size.
+    file: File,
+    file_bytes_max: Option<u64>,
+}
+
+impl SledDisk {
+    /// Opens or creates the database and reads it once, so that damage shows now and not later.
+    pub fn open(folder: &Path) -> Result<SledDisk, StoreError> {
+        let fails = |error| io_error(folder, error);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(fails)?;
+        let config =
+            sled::Config::new().path(folder).cache_capacity(CACHE_BYTES).flush_every_ms(None);
+        let database = contained(folder, || config.open())?;
+        contained(folder, || database.iter().try_for_each(|record| record.map(drop)))?;
+        contained(folder, || database.flush())?;
+        sync_new_files(folder).map_err(fails)?;
+        let file = File::open(folder.join("db")).map_err(fails)?;
+        let folder = folder.to_owned();
+        Ok(SledDisk { folder, database, file, file_bytes_max: FILE_BYTES_MAX })
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_file_bytes_max(self, file_bytes_max: u64) -> SledDisk {
+        SledDisk { file_bytes_max: Some(file_bytes_max), ..self }
+    }
+
+    fn check_size(&self) -> Result<(), StoreError> {
+        let Some(bytes_max) = self.file_bytes_max else {
+            return Ok(());
+        };
+        let bytes = self.file.metadata().map_err(|it| io_error(&self.folder, it))?.len();
+        if bytes < bytes_max {
+            return Ok(());
+        }
+        Err(StoreError::TooLarge { folder: self.folder.clone(), bytes, bytes_max })
+    }
+
+    /// The last word on every key: sled's own batch knows no order and no ranges.
+    fn fold(&self, batch: &[Write]) -> sled::Result<sled::Batch> {
+        let mut last: BTreeMap<Vec<u8>, Option<&[u8]>> = BTreeMap::new();
+        for write in batch {
+            match write {
+                Write::Put { tree, key, value } => {
+                    assert!(value.len() <= VALUE_BYTES_MAX, "a value is too large: {write:?}");
+                    last.insert(disk_key(*tree, key), Some(value));
+                }
+                Write::Delete { tree, key } => {
+                    last.insert(disk_key(*tree, key), None);
+                }
+                Write::DeleteRange { tree, keys } if !keys.is_empty() => {
+                    let range = disk_range(*tree, keys);
+                    last.range_mut(range.clone()).for_each(|(_, value)| *value = None);
+                    for key in self.database.range(range).keys() {
+                        last.insert(key?.to_vec(), None);
+                    }
+                }
+                Write::DeleteRange { .. } => {}
+            }
+        }
+        let mut folded = sled::Batch::default();
+        for (key, value) in last {
+            match value {
+                Some(value) => folded.insert(key, value),
+                None => folded.remove(key),
+            }
+        }
+        Ok(folded)
+    }
+}
+
+impl Disk for SledDisk {
+    fn write(&self, batch: &[Write]) -> Result<(), StoreError> {
+        self.check_size()?;
+        contained(&self.folder, || self.database.apply_batch(self.fold(batch)?))
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        contained(&self.folder, || self.database.flush())?;
+        self.file.sync_data().map_err(|error| io_error(&self.folder, error))
+    }
+
+    fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let value = contained(&self.folder, || self.database.get(disk_key(tree, key)))?;
+        Ok(value.map(|it| it.to_vec()))
+    }
+
+    fn scan(&self, tree: Tree, keys: &KeyRange, limit: usize) -> Result<Vec<Record>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        contained(&self.folder, || {
+            let records = self.database.range(disk_range(tree, keys)).take(limit);
+            let own = records.map(|it| {
+                let (key, value) = it?;
+                Ok(Record { key: key[1..].to_vec(), value: value.to_vec() })
+            });
+            own.collect()
+        })
+    }
+}
+
+/// All trees lie in one of sled's, for its batches are atomic within one only.
+fn disk_key(tree: Tree, key: &[u8]) -> Vec<u8> {
+    let mut of_disk = Vec::with_capacity(1 + key.len());
+    of_disk.push(tree.prefix());
+    of_disk.extend_from_slice(key);
+    of_disk
+}
+
+fn disk_range(tree: Tree, keys: &KeyRange) -> std::ops::Range<Vec<u8>> {
+    let to = keys.to.as_ref().map_or_else(|| vec![tree.prefix() + 1], |to| disk_key(tree, to));
+    disk_key(tree, &keys.from)..to
+}
+
+/// A crash right after the first start must not lose the files that were made by it.
+fn sync_new_files(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        File::open(entry?.path())?.sync_all()?;
+    }
+    File::open(folder)?.sync_all()?;
+    match folder.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Runs a call into sled and turns its errors, and its panics, into ours.
+fn contained<T>(folder: &Path, call: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
+    // Nothing of sled is used again after a panic: it is not opened then, or the writer stops.
+    match std::panic::catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(sled::Error::Io(error))) => Err(io_error(folder, error)),
+        Ok(Err(error)) => Err(damaged(folder, error.to_string())),
+        Err(panic) => Err(damaged(folder, panic_text(panic.as_ref()))),
+    }
+}
+
+fn io_error(folder: &Path, error: io::Error) -> StoreError {
+    let folder = folder.to_owned();
+    // sled tells of the lock in words only.
+    if error.to_string().contains("could not acquire lock") {
+        return StoreError::InUse { folder };
+    }
+    if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+        return StoreError::Full { folder };
+    }
+    StoreError::Io { folder, cause: Arc::new(error) }
+}
+
+fn damaged(folder: &Path, detail: String) -> StoreError {
+    StoreError::Damaged { folder: folder.to_owned(), detail }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("sled panicked").to_owned()
+}
