@@ -98,3 +98,23 @@ async fn damage_is_reported_with_its_cure() {
         thread.stop().await.unwrap();
     }
 }
+
+#[test]
+fn the_formats_of_snapshots_stay() {
+    let peer = Peer { address: "10.0.0.1:7373".parse().unwrap() };
+    let peers = std::collections::BTreeMap::from([(NodeId(1), peer)]);
+    let membership = openraft::Membership::new(vec![[NodeId(1)].into()], peers);
+    let last_membership = openraft::StoredMembership::new(meta(3).last_log_id, membership);
+    let pointer =
+        Pointer { generation: 2, last_log_id: meta(9).last_log_id, meta_pieces: 1, data_pieces: 7 };
+    let stored = (pointer, SnapshotMeta { last_membership, ..meta(9) });
+    let encoded = codec::encode(&stored).unwrap();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/snapshot-1.bin");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(path, &encoded).unwrap();
+    }
+    let golden = std::fs::read(path).unwrap();
+    assert_eq!(encoded, golden, "snapshots are written differently");
+    let read: (Pointer, SnapshotMeta<NodeId, Peer>) = codec::decode(&golden).unwrap();
+    assert_eq!(read, stored, "snapshots read differently");
+}
