@@ -288,7 +288,7 @@ pub(super) fn reach_command(address: &str) -> [String; 3] {
 }
 
 fn engine_command(names: &HostNames) -> Vec<String> {
-    // The second socket is for the test process, which sees the lab's folder but not the host's /run.
+    // The second socket is for the test process, which does not see the host's own /run.
     let outside = format!("unix://{}", names.engine_socket().display());
     let group = format!("/{}", names.namespace);
     let words = [

@@ -1,8 +1,8 @@
 //! Real hosts for tests: sets of Linux namespaces on this machine, each with its own disk, address,
 //! Docker Engine and power switch.
 //!
-//! A [`Lab`] is a handful of such hosts on one Ethernet switch. Tests talk to a [`Host`] as a person
-//! would who sits in front of it: commands, `docker`, `skep`, a cable to pull, a plug to pull.
+//! A [`Lab`] is a handful of such hosts on one Ethernet switch. Tests talk to a [`Host`] as a
+//! person would who sits in front of it: commands, `docker`, `skep`, a cable to pull, a plug to pull.
 //! What fails in here panics with the command and what it said, because a broken lab is a failed
 //! test. Everything needs root and is gone when the `Lab` is dropped, also after a panic; when the
 //! test process is killed its hosts go down by themselves and the next lab of that name sweeps up.
@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use names::LabNames;
 use wires::Switch;
 
-/// How often a condition is looked at. Short against a container's start, long against a `docker ps`.
+/// How often a condition is looked at: short against a container's start, long against a command.
 const POLL_PERIOD: Duration = Duration::from_millis(50);
 
 /// A set of hosts on one switch, numbered from 1 as their names are: `rasp1`, `rasp2`, …

@@ -38,7 +38,7 @@ impl LabNames {
         LabNames {
             name: name.to_owned(),
             prefix: format!("{PREFIX}{first:02x}{:x}", second >> 4),
-            // Addresses are seen by the lab's own namespaces only, but must not meet Docker's 172.*.
+            // Seen by the lab's own namespaces only, but it must not meet Docker's 172.*.
             subnet: format!("10.{}.{second}", first | 0x80),
         }
     }
