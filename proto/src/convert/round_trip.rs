@@ -279,13 +279,8 @@ fn tasks() {
             since: Stamp::default(),
             failure: None,
         };
-        let slot = Slot::Node(NodeId(6));
-        comes_back::<v1::Task, Task>(&task(
-            slot,
-            Placement::Unplaced,
-            DesiredState::Running,
-            status,
-        ));
+        let (slot, placement) = (Slot::Node(NodeId(6)), Placement::Unplaced);
+        comes_back::<v1::Task, Task>(&task(slot, placement, DesiredState::Running, status));
         let message = "pulling".to_owned();
         comes_back::<v1::Observation, Observation>(&Observation {
             state,

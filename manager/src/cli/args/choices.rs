@@ -1,0 +1,81 @@
+//! Flags that take one of a few words.
+
+use common::node::{Availability, Role};
+use common::service::RestartCondition;
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(in crate::cli) enum BadChoice {
+    #[error("{0} is expected")]
+    Expected(&'static str),
+    #[error("jobs come with a later version; `--restart-condition none` runs a task once")]
+    Job,
+}
+
+/// How a service spreads, before the number of its replicas is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum ModeWord {
+    Replicated,
+    Global,
+}
+
+impl ModeWord {
+    pub(in crate::cli) fn as_str(self) -> &'static str {
+        match self {
+            ModeWord::Replicated => "replicated",
+            ModeWord::Global => "global",
+        }
+    }
+}
+
+pub(in crate::cli) fn parse_mode(text: &str) -> Result<ModeWord, BadChoice> {
+    match text {
+        "replicated" => Ok(ModeWord::Replicated),
+        "global" => Ok(ModeWord::Global),
+        "replicated-job" | "global-job" => Err(BadChoice::Job),
+        _ => Err(BadChoice::Expected("replicated or global")),
+    }
+}
+
+pub(in crate::cli) fn parse_availability(text: &str) -> Result<Availability, BadChoice> {
+    match text {
+        "active" => Ok(Availability::Active),
+        "pause" => Ok(Availability::Pause),
+        "drain" => Ok(Availability::Drain),
+        _ => Err(BadChoice::Expected("active, pause or drain")),
+    }
+}
+
+pub(in crate::cli) fn parse_role(text: &str) -> Result<Role, BadChoice> {
+    match text {
+        "worker" => Ok(Role::Worker),
+        "manager" => Ok(Role::Manager),
+        _ => Err(BadChoice::Expected("worker or manager")),
+    }
+}
+
+pub(in crate::cli) fn parse_restart_condition(text: &str) -> Result<RestartCondition, BadChoice> {
+    match text {
+        "none" => Ok(RestartCondition::Never),
+        "on-failure" => Ok(RestartCondition::OnFailure),
+        "any" => Ok(RestartCondition::Any),
+        _ => Err(BadChoice::Expected("none, on-failure or any")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_and_no_others() {
+        assert_eq!(parse_mode("global"), Ok(ModeWord::Global));
+        assert_eq!(parse_mode("global-job"), Err(BadChoice::Job));
+        assert_eq!(parse_availability("drain"), Ok(Availability::Drain));
+        assert_eq!(parse_role("manager"), Ok(Role::Manager));
+        assert_eq!(parse_restart_condition("none"), Ok(RestartCondition::Never));
+        assert!(parse_mode("").is_err());
+        assert!(parse_availability("Drain").is_err());
+        assert!(parse_role("boss").is_err());
+        assert!(parse_restart_condition("always").is_err());
+    }
+}

@@ -1,0 +1,229 @@
+//! The command line of `skep`: one file per noun, what was typed in `args`, what is shown in
+//! `render`, and nothing decided here that a manager could decide.
+
+mod args;
+mod calendar;
+mod cluster;
+mod error;
+mod node;
+mod out;
+mod progress;
+mod render;
+mod seen;
+mod service;
+mod target;
+
+use crate::config::DaemonOptions;
+use clap::{Args, Parser, Subcommand};
+use error::CliError;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use target::Target;
+
+/// Runs containers on a handful of small machines
+#[derive(Debug, Parser)]
+#[command(name = "skep", version, max_term_width = 100)]
+struct Arguments {
+    /// The socket of the daemon that is asked
+    #[arg(
+        long,
+        global = true,
+        env = "SKEP_HOST",
+        default_value = "/run/skep/skep.sock",
+        value_name = "SOCKET"
+    )]
+    host: Target,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Makes a new cluster with this machine as its first manager
+    Init(cluster::Init),
+    /// Lets this machine join a cluster
+    Join(cluster::Join),
+    /// Lets this machine leave its cluster
+    Leave(cluster::Leave),
+    /// Shows how machines join
+    JoinToken(cluster::JoinToken),
+    /// The machines of the cluster
+    #[command(subcommand)]
+    Node(node::NodeCommand),
+    /// What the cluster runs
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
+    /// Runs the daemon in the foreground; systemd starts it on a real machine
+    Daemon(Daemon),
+    /// Shows the versions of this program and of the daemon
+    Version,
+}
+
+#[derive(Debug, Args)]
+struct Daemon {
+    /// Where it remembers its membership and the cluster
+    #[arg(long, default_value = "/var/lib/skep", value_name = "FOLDER")]
+    data_dir: PathBuf,
+    /// For what need not outlive a reboot
+    #[arg(long, default_value = "/run/skep", value_name = "FOLDER")]
+    run_dir: PathBuf,
+    /// Where it listens for this command line [default: skep.sock in the --run-dir]
+    #[arg(long, value_name = "SOCKET")]
+    socket: Option<PathBuf>,
+    /// Docker Engine
+    #[arg(
+        long,
+        default_value = "unix:///var/run/docker.sock",
+        value_name = "SOCKET"
+    )]
+    docker: String,
+    /// How much it says: error, warn, info, debug, trace, or a filter such as info,openraft=warn
+    #[arg(long, default_value = "info", value_name = "FILTER")]
+    log: String,
+}
+
+impl Daemon {
+    fn into_options(self) -> DaemonOptions {
+        let Daemon {
+            data_dir,
+            run_dir,
+            socket,
+            docker,
+            log,
+        } = self;
+        let socket = socket.unwrap_or_else(|| run_dir.join("skep.sock"));
+        DaemonOptions {
+            data_dir,
+            run_dir,
+            socket,
+            docker,
+            log,
+        }
+    }
+}
+
+/// All of the program. The daemon itself is handed in, so that the command line knows nothing of
+/// how it is made.
+pub async fn run<D, F>(daemon: D) -> ExitCode
+where
+    D: FnOnce(DaemonOptions) -> F,
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Where the terminal is gone, nobody is left to be told.
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(u8::MAX));
+        }
+    };
+    let result = match arguments.command {
+        Command::Daemon(given) => daemon(given.into_options()).await.map_err(CliError::Daemon),
+        Command::Init(given) => cluster::init(&arguments.host, given).await,
+        Command::Join(given) => cluster::join(&arguments.host, given).await,
+        Command::Leave(given) => cluster::leave(&arguments.host, given).await,
+        Command::JoinToken(given) => cluster::join_token(&arguments.host, given).await,
+        Command::Node(given) => node::run(&arguments.host, given).await,
+        Command::Service(given) => Box::pin(service::run(&arguments.host, given)).await,
+        Command::Version => cluster::version(&arguments.host).await,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if !matches!(error, CliError::OutputClosed) {
+                out::error(&error.to_string());
+            }
+            error.exit_code()
+        }
+    }
+}
+
+/// Of several failures the first is how the command ends; the others are told as they come.
+fn keep_first(result: &mut Result<(), CliError>, error: CliError) {
+    match result {
+        Ok(()) => *result = Err(error),
+        Err(_) => out::error(&error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_flags_do_not_contradict_each_other() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_typed_is_taken_or_refused() {
+        let good = [
+            "init",
+            "init --advertise-addr 10.0.0.1 --availability drain --name a",
+            "join --token T 10.0.0.1",
+            "leave --force",
+            "join-token -q worker",
+            "join-token --rotate manager",
+            "node ls -q --filter role=worker --format json",
+            "node inspect --pretty self",
+            "node ps",
+            "node ps --no-trunc a b",
+            "node update --label-add a=b --label-rm c --down-after 10s a",
+            "node promote a b",
+            "node rm --force a",
+            "service create -d -q --name web nginx sh -c x -d",
+            "service ls --host /tmp/s",
+            "service ps --filter desired-state=running web",
+            "service inspect --format json web",
+            "service scale -d web=3 db=1",
+            "service rm web",
+            "service logs -f -n 10 --since 10m -t --no-task-ids web",
+            "daemon --data-dir /d",
+            "version",
+        ];
+        for line in good {
+            let parsed = Arguments::try_parse_from(["skep"].into_iter().chain(line.split(' ')));
+            assert!(parsed.is_ok(), "{line}: {parsed:?}");
+        }
+        let bad = [
+            "",
+            "join 10.0.0.1",
+            "join --token T http://a",
+            "join-token boss",
+            "node inspect",
+            "node inspect --format table self",
+            "node update --availability busy a",
+            "service create",
+            "service ls --format {{.ID}}",
+            "service ls --filter x=y",
+            "service scale web",
+            "service logs --tail some web",
+            "--host tcp://10.0.0.1:7373 version",
+        ];
+        for line in bad {
+            let words = ["skep"].into_iter().chain(line.split_whitespace());
+            let error = Arguments::try_parse_from(words).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_socket_stands_in_the_run_folder() {
+        for (line, socket) in [
+            ("skep daemon", "/run/skep/skep.sock"),
+            ("skep daemon --run-dir /r", "/r/skep.sock"),
+            ("skep daemon --run-dir /r --socket /s", "/s"),
+        ] {
+            let arguments = Arguments::try_parse_from(line.split(' ')).expect(line);
+            let Command::Daemon(daemon) = arguments.command else {
+                panic!("{line}")
+            };
+            assert_eq!(
+                daemon.into_options().socket,
+                PathBuf::from(socket),
+                "{line}"
+            );
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Waits until a service is what was asked of it, and tells how far it is meanwhile.
+
+use super::error::CliError;
+use super::out;
+use super::render::progress::{Goal, Progress, Verdict, survey};
+use super::seen::{SeenService, SeenTask, all};
+use super::target::Target;
+use common::task::Slot;
+use common::{ServiceId, Stamp};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use proto::v1;
+use proto::v1::control_client::ControlClient;
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::time::Duration;
+use tokio::time::Instant;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+
+const LOOK_PERIOD: Duration = Duration::from_millis(250);
+/// Who falls over does so at once; so long all must have run.
+const STEADY_FOR: Duration = Duration::from_secs(1);
+/// A new leader is found long before.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Telling {
+    Nothing,
+    Progress,
+}
+
+pub(super) async fn wait(
+    target: &Target,
+    service: ServiceId,
+    telling: Telling,
+) -> Result<(), CliError> {
+    let mut screen = Screen::open(telling);
+    let result = tokio::select! {
+        result = until_converged(target, service, &mut screen) => result,
+        interrupted = tokio::signal::ctrl_c() => match interrupted {
+            Ok(()) => {
+                screen.close();
+                return out::line(&format!(
+                    "Operation continuing in background.\n\
+                     Use `skep service ps {service}` to check progress."
+                ));
+            }
+            Err(error) => Err(CliError::Failed(format!("signals cannot be awaited: {error}"))),
+        },
+    };
+    screen.close();
+    if result.is_ok() && telling == Telling::Progress {
+        out::line(&format!("verify: Service {service} converged"))?;
+    }
+    result
+}
+
+async fn until_converged(
+    target: &Target,
+    service: ServiceId,
+    screen: &mut Screen,
+) -> Result<(), CliError> {
+    let mut client = target.control().await?;
+    let mut steady_since = None;
+    let mut answered_at = Instant::now();
+    loop {
+        match look(&mut client, service).await {
+            Ok(progress) => {
+                answered_at = Instant::now();
+                screen.show(&progress)?;
+                match progress.verdict {
+                    Verdict::Waiting => steady_since = None,
+                    Verdict::Failed { reason } => return Err(CliError::Failed(reason)),
+                    Verdict::Converged => {
+                        let since = *steady_since.get_or_insert(answered_at);
+                        if answered_at - since >= STEADY_FOR {
+                            return Ok(());
+                        }
+                    }
+                }
+            }
+            // Managers change while a service starts; that is no reason to stop watching it.
+            Err(CliError::Refused(status))
+                if status.code() == Code::Unavailable && answered_at.elapsed() < PATIENCE =>
+            {
+                steady_since = None;
+                // The daemon itself may have been started anew.
+                client = target.control().await.unwrap_or(client);
+            }
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(LOOK_PERIOD).await;
+    }
+}
+
+async fn look(
+    client: &mut ControlClient<Channel>,
+    service: ServiceId,
+) -> Result<Progress, CliError> {
+    let services = vec![service.to_string()];
+    let request = v1::ListServicesRequest {
+        services: services.clone(),
+    };
+    let found = client.list_services(request).await?.into_inner().services;
+    let found: Vec<SeenService> = all(found)?;
+    let found = found
+        .first()
+        .ok_or_else(|| Status::not_found("the service was removed"))?;
+    let goal = Goal {
+        desired: found.desired,
+        restart: found.service.spec.task.restart.clone(),
+    };
+    let request = v1::ListTasksRequest {
+        services,
+        ..v1::ListTasksRequest::default()
+    };
+    let answer = client.list_tasks(request).await?.into_inner();
+    let tasks: Vec<SeenTask> = all(answer.tasks)?;
+    let now = answer.now.map(Stamp::from).unwrap_or_default();
+    Ok(survey(&goal, &tasks, now))
+}
+
+enum Screen {
+    Dark,
+    /// A terminal, whose lines are drawn again.
+    Live {
+        drawing: MultiProgress,
+        lines: Vec<ProgressBar>,
+    },
+    /// A file or a pipe, which gets a line for every piece of news.
+    Lines(Told),
+}
+
+impl Screen {
+    fn open(telling: Telling) -> Screen {
+        match telling {
+            Telling::Nothing => Screen::Dark,
+            Telling::Progress if std::io::stdout().is_terminal() => {
+                let drawing = MultiProgress::with_draw_target(ProgressDrawTarget::stdout());
+                Screen::Live {
+                    drawing,
+                    lines: Vec::new(),
+                }
+            }
+            Telling::Progress => Screen::Lines(Told::default()),
+        }
+    }
+
+    fn show(&mut self, progress: &Progress) -> Result<(), CliError> {
+        match self {
+            Screen::Dark => Ok(()),
+            Screen::Live { drawing, lines } => {
+                draw(drawing, lines, progress);
+                Ok(())
+            }
+            Screen::Lines(told) => out::write(&told.news(progress)),
+        }
+    }
+
+    /// What stands there stays.
+    fn close(&mut self) {
+        match self {
+            Screen::Live { lines, .. } => lines.drain(..).for_each(|it| it.abandon()),
+            Screen::Dark | Screen::Lines(_) => {}
+        }
+    }
+}
+
+fn draw(drawing: &MultiProgress, lines: &mut Vec<ProgressBar>, progress: &Progress) {
+    let slots = progress.slots.iter().map(|it| &it.text);
+    let texts: Vec<&String> = std::iter::once(&progress.summary).chain(slots).collect();
+    while lines.len() > texts.len() {
+        if let Some(line) = lines.pop() {
+            drawing.remove(&line);
+        }
+    }
+    while lines.len() < texts.len() {
+        let style =
+            ProgressStyle::with_template("{wide_msg}").expect("the template is well-formed");
+        lines.push(drawing.add(ProgressBar::no_length().with_style(style)));
+    }
+    for (line, text) in lines.iter().zip(texts) {
+        line.set_message(text.clone());
+    }
+}
+
+/// What was told already.
+#[derive(Debug, Default)]
+struct Told {
+    summary: String,
+    slots: BTreeMap<Slot, String>,
+}
+
+impl Told {
+    fn news(&mut self, progress: &Progress) -> String {
+        let mut news = String::new();
+        for line in &progress.slots {
+            if self.slots.get(&line.slot) != Some(&line.essence) {
+                self.slots.insert(line.slot, line.essence.clone());
+                news += &format!("{}\n", line.text);
+            }
+        }
+        if self.summary != progress.summary {
+            self.summary.clone_from(&progress.summary);
+            news += &format!("{}\n", progress.summary);
+        }
+        news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::progress::SlotLine;
+
+    #[test]
+    fn nothing_is_told_twice() {
+        let progress = |summary: &str, essence: &str| Progress {
+            summary: summary.to_owned(),
+            slots: vec![SlotLine {
+                slot: Slot::Replica(1),
+                text: format!("web.1: {essence}"),
+                essence: essence.to_owned(),
+            }],
+            verdict: Verdict::Waiting,
+        };
+        let mut told = Told::default();
+        let cases = [
+            (("0 of 1", "starting"), "web.1: starting\n0 of 1\n"),
+            (("0 of 1", "starting"), ""),
+            (("1 of 1", "starting"), "1 of 1\n"),
+            (("1 of 1", "running"), "web.1: running\n"),
+        ];
+        for ((summary, essence), expected) in cases {
+            assert_eq!(told.news(&progress(summary, essence)), expected);
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! How far a service is from what was asked of it, and how that is told.
+
+use super::one_line;
+use crate::cli::seen::SeenTask;
+use common::Stamp;
+use common::service::{RestartCondition, RestartPolicy};
+use common::task::{DesiredState, Failure, Slot, TaskState};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// More slots than this are told of by their number alone.
+const LINES_MAX: usize = 20;
+/// So long after its delay a task that ended was surely not going to be replaced.
+const RESTART_MARGIN: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) struct Goal {
+    pub(in crate::cli) desired: u32,
+    pub(in crate::cli) restart: RestartPolicy,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) struct Progress {
+    pub(in crate::cli) summary: String,
+    pub(in crate::cli) slots: Vec<SlotLine>,
+    pub(in crate::cli) verdict: Verdict,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) struct SlotLine {
+    pub(in crate::cli) slot: Slot,
+    pub(in crate::cli) text: String,
+    /// What must change for the line to be worth another one where lines cannot be redrawn.
+    pub(in crate::cli) essence: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) enum Verdict {
+    Waiting,
+    /// All that should run runs, and what should end has ended.
+    Converged,
+    /// Nothing more will happen, and not all of it is well.
+    Failed {
+        reason: String,
+    },
+}
+
+/// Where one slot stands.
+enum Standing {
+    /// It runs, or it has done its work and the restart policy leaves it at that.
+    Well,
+    OnItsWay,
+    /// It failed, and the restart policy leaves it at that.
+    GivenUp,
+}
+
+pub(in crate::cli) fn survey(goal: &Goal, tasks: &[SeenTask], now: Stamp) -> Progress {
+    let mut newest: BTreeMap<Slot, &SeenTask> = BTreeMap::new();
+    for task in tasks
+        .iter()
+        .filter(|it| it.desired == DesiredState::Running)
+    {
+        let known = newest.entry(task.slot).or_insert(task);
+        if (task.created.at, task.id) > (known.created.at, known.id) {
+            *known = task;
+        }
+    }
+    let stopping = tasks.iter().filter(|it| is_stopping(it)).count();
+    let (mut well, mut given_up) = (0, Vec::new());
+    for task in newest.values() {
+        match standing(task, &goal.restart, now) {
+            Standing::Well => well += 1,
+            Standing::GivenUp => given_up.push(*task),
+            Standing::OnItsWay => {}
+        }
+    }
+    let desired = goal.desired as usize;
+    let is_settled = stopping == 0 && newest.len() == desired && well + given_up.len() == desired;
+    let verdict = match given_up.first() {
+        _ if !is_settled => Verdict::Waiting,
+        None => Verdict::Converged,
+        Some(task) => Verdict::Failed {
+            reason: last_words(task),
+        },
+    };
+    let slots = if newest.len() > LINES_MAX {
+        Vec::new()
+    } else {
+        newest.values().map(|task| slot_line(task)).collect()
+    };
+    Progress {
+        summary: summary(well, desired, stopping),
+        slots,
+        verdict,
+    }
+}
+
+fn standing(task: &SeenTask, restart: &RestartPolicy, now: Stamp) -> Standing {
+    let runs = task.state == TaskState::Running && !task.node_is_down;
+    let is_done = task.state == TaskState::Complete && restart.condition != RestartCondition::Any;
+    if runs || is_done {
+        Standing::Well
+    } else if is_given_up(task, restart, now) {
+        Standing::GivenUp
+    } else {
+        Standing::OnItsWay
+    }
+}
+
+/// Whether a failed task is the last of its slot.
+fn is_given_up(task: &SeenTask, restart: &RestartPolicy, now: Stamp) -> bool {
+    let is_failure = task.state.is_terminal() && task.state != TaskState::Complete;
+    // Another node may have the image, whatever the policy.
+    if !is_failure || task.failure.as_ref().is_some_and(Failure::wants_image) {
+        return false;
+    }
+    let is_overdue = now.at.since(task.since.at) > restart.delay + RESTART_MARGIN;
+    restart.condition == RestartCondition::Never || (restart.attempts_max.is_some() && is_overdue)
+}
+
+/// It is not wanted any more, and still there. One on a node that is down is not waited for.
+fn is_stopping(task: &SeenTask) -> bool {
+    task.desired != DesiredState::Running && !task.state.is_terminal() && !task.node_is_down
+}
+
+fn summary(well: usize, desired: usize, stopping: usize) -> String {
+    let mut text = format!("overall progress: {well} out of {desired} tasks");
+    if stopping > 0 {
+        text += &format!(", {stopping} stopping");
+    }
+    text
+}
+
+fn slot_line(task: &SeenTask) -> SlotLine {
+    let state = task.state.as_str().to_lowercase();
+    let mut text = format!("{}: {state}", task.name());
+    if !task.node_name.is_empty() {
+        text += &format!(" on {}", task.node_name);
+    }
+    // How far a pull has come is worth a new drawing, not a new line.
+    let is_busy = task.failure.is_none() && task.node.is_some();
+    let essence = if is_busy {
+        text.clone()
+    } else {
+        format!("{text}: {}", task.remark)
+    };
+    if !task.remark.is_empty() {
+        text += &format!(": {}", one_line(&task.remark));
+    }
+    SlotLine {
+        slot: task.slot,
+        text,
+        essence,
+    }
+}
+
+fn last_words(task: &SeenTask) -> String {
+    let reason = if task.remark.is_empty() {
+        task.state.as_str()
+    } else {
+        &task.remark
+    };
+    format!(
+        "{} failed and is not restarted: {}",
+        task.name(),
+        one_line(reason)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::samples::{NOW, history, task};
+    use expect_test::{Expect, expect};
+
+    fn goal(desired: u32, condition: RestartCondition) -> Goal {
+        let restart = RestartPolicy {
+            condition,
+            ..RestartPolicy::default()
+        };
+        Goal { desired, restart }
+    }
+
+    fn check(goal: &Goal, tasks: &[SeenTask], expected: Expect) {
+        let progress = survey(goal, tasks, NOW);
+        let mut lines = vec![progress.summary];
+        lines.extend(progress.slots.into_iter().map(|it| it.text));
+        lines.push(format!("{:?}", progress.verdict));
+        expected.assert_eq(&lines.join("\n"));
+    }
+
+    fn ended(slot: u32, state: TaskState, failure: Option<Failure>) -> SeenTask {
+        let remark = failure
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        SeenTask {
+            failure,
+            remark,
+            ..task(100 + u64::from(slot), slot, state, 999)
+        }
+    }
+
+    #[test]
+    fn on_the_way() {
+        check(
+            &goal(3, RestartCondition::Any),
+            &history(),
+            expect![[r#"
+                overall progress: 1 out of 3 tasks
+                web.1: running on rasp11
+                web.2: preparing on rasp12: pulling redis (1 of 30 MiB)
+                web.10: pending: no suitable node: 2 lack memory (need 512MiB, best has 300MiB)
+                Waiting"#]],
+        );
+        check(
+            &goal(2, RestartCondition::Any),
+            &[],
+            expect![[r#"
+            overall progress: 0 out of 2 tasks
+            Waiting"#]],
+        );
+        let mut leaving = task(2, 2, TaskState::Running, 900);
+        leaving.desired = DesiredState::Remove;
+        let stays = task(1, 1, TaskState::Running, 900);
+        check(
+            &goal(1, RestartCondition::Any),
+            &[stays.clone(), leaving],
+            expect![[r#"
+                overall progress: 1 out of 1 tasks, 1 stopping
+                web.1: running on rasp11
+                Waiting"#]],
+        );
+        let mut unreachable = stays;
+        unreachable.node_is_down = true;
+        unreachable.remark = "its node is down".to_owned();
+        check(
+            &goal(1, RestartCondition::Any),
+            &[unreachable],
+            expect![[r#"
+                overall progress: 0 out of 1 tasks
+                web.1: running on rasp11: its node is down
+                Waiting"#]],
+        );
+    }
+
+    #[test]
+    fn the_ends() {
+        let running = task(1, 1, TaskState::Running, 900);
+        check(
+            &goal(1, RestartCondition::Any),
+            std::slice::from_ref(&running),
+            expect![[r#"
+                overall progress: 1 out of 1 tasks
+                web.1: running on rasp11
+                Converged"#]],
+        );
+        check(
+            &goal(0, RestartCondition::Any),
+            &[],
+            expect![[r#"
+            overall progress: 0 out of 0 tasks
+            Converged"#]],
+        );
+        let complete = ended(2, TaskState::Complete, None);
+        check(
+            &goal(2, RestartCondition::OnFailure),
+            &[running.clone(), complete.clone()],
+            expect![[r#"
+                overall progress: 2 out of 2 tasks
+                web.1: running on rasp11
+                web.2: complete on rasp11
+                Converged"#]],
+        );
+        check(
+            &goal(2, RestartCondition::Any),
+            &[running.clone(), complete],
+            expect![[r#"
+                overall progress: 1 out of 2 tasks
+                web.1: running on rasp11
+                web.2: complete on rasp11
+                Waiting"#]],
+        );
+        let exited = Failure::Exited {
+            code: 1,
+            out_of_memory: false,
+        };
+        let failed = ended(2, TaskState::Failed, Some(exited));
+        check(
+            &goal(2, RestartCondition::Never),
+            &[running.clone(), failed],
+            expect![[r#"
+                overall progress: 1 out of 2 tasks
+                web.1: running on rasp11
+                web.2: failed on rasp11: task: non-zero exit (1)
+                Failed { reason: "web.2 failed and is not restarted: task: non-zero exit (1)" }"#]],
+        );
+        let image = Failure::NoSuchImage {
+            image: "x".to_owned(),
+            detail: String::new(),
+        };
+        let rejected = ended(2, TaskState::Rejected, Some(image));
+        check(
+            &goal(2, RestartCondition::Never),
+            &[running, rejected],
+            expect![[r#"
+                overall progress: 1 out of 2 tasks
+                web.1: running on rasp11
+                web.2: rejected on rasp11: No such image: x
+                Waiting"#]],
+        );
+    }
+
+    #[test]
+    fn many_slots_are_told_of_by_their_number() {
+        let tasks: Vec<SeenTask> = (1..=21)
+            .map(|slot| task(slot.into(), slot, TaskState::Running, 900))
+            .collect();
+        check(
+            &goal(21, RestartCondition::Any),
+            &tasks,
+            expect![[r#"
+            overall progress: 21 out of 21 tasks
+            Converged"#]],
+        );
+    }
+
+    #[test]
+    fn a_pull_s_progress_is_no_news_where_lines_stay() {
+        let at = |remark: &str| {
+            let mut task = task(1, 1, TaskState::Preparing, 900);
+            task.remark = remark.to_owned();
+            slot_line(&task)
+        };
+        let (first, second) = (at("1 of 30 MiB"), at("2 of 30 MiB"));
+        assert_ne!(first.text, second.text);
+        assert_eq!(first.essence, second.essence);
+    }
+}

@@ -1,0 +1,228 @@
+//! Values that the tests of this folder render.
+
+use crate::cli::seen::{SeenNode, SeenService, SeenState, SeenTask};
+use common::container::{Access, ContainerSpec, Mount, MountSource};
+use common::node::{Availability, Engine, Incapability, NodeDescription, NodeSpec, Role};
+use common::platform::Platform;
+use common::resources::Resources;
+use common::service::{
+    Mode, RestartCondition, RestartPolicy, Service, ServicePhase, ServiceSpec, TaskSpec,
+};
+use common::task::{DesiredState, Slot, TaskState};
+use common::{NodeId, ServiceId, Stamp, TaskId, Timestamp, Version, WallTime};
+use proto::v1::node_view::ManagerStatus;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+const START_SECONDS: u64 = 1_700_000_000;
+pub(in crate::cli) const NOW: Stamp = at(1_000);
+
+pub(in crate::cli) const fn at(seconds: u64) -> Stamp {
+    Stamp {
+        at: Timestamp(seconds * 1000),
+        wall: WallTime((START_SECONDS + seconds) * 1000),
+    }
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+fn labels(name: &str, value: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([(name.to_owned(), value.to_owned())])
+}
+
+fn service(id: u64, name: &str, mode: Mode, task: TaskSpec) -> SeenService {
+    let spec = ServiceSpec {
+        name: name.parse().expect("a name"),
+        labels: BTreeMap::new(),
+        mode,
+        task: Arc::new(task),
+    };
+    let service = Service {
+        id: ServiceId(id),
+        version: Version(12),
+        created: at(0),
+        updated: at(60),
+        spec,
+        template: Version(12),
+        phase: ServicePhase::Active,
+    };
+    SeenService {
+        service,
+        running: 1,
+        desired: 3,
+    }
+}
+
+pub(in crate::cli) fn plain_service() -> SeenService {
+    let container = ContainerSpec::of_image("redis".parse().expect("an image"));
+    service(
+        1,
+        "monitor",
+        Mode::Global,
+        TaskSpec::of_container(container),
+    )
+}
+
+pub(in crate::cli) fn full_service() -> SeenService {
+    let mount = |target: &str, access, source| Mount {
+        target: target.to_owned(),
+        access,
+        source,
+    };
+    let mut container = ContainerSpec::of_image("ghcr.io/me/web:1@sha256:00".parse().expect("one"));
+    container.entrypoint = words("/bin/sh -c");
+    container.args = vec!["echo hi".to_owned()];
+    container.env = words("A=1 B=2");
+    container.labels = labels("c", "d");
+    container.hostname = Some("h".to_owned());
+    container.workdir = Some("/app".to_owned());
+    container.user = Some("1000".to_owned());
+    container.stop_signal = Some("SIGINT".to_owned());
+    container.stop_grace = Duration::from_secs(3);
+    container.init = true;
+    container.mounts = vec![
+        mount(
+            "/b",
+            Access::ReadOnly,
+            MountSource::Bind {
+                path: "/srv".to_owned(),
+            },
+        ),
+        mount(
+            "/v",
+            Access::ReadWrite,
+            MountSource::Volume {
+                name: Some("data".to_owned()),
+                driver: Some("local".to_owned()),
+                options: labels("type", "nfs"),
+            },
+        ),
+        mount(
+            "/t",
+            Access::ReadWrite,
+            MountSource::Tmpfs {
+                size_bytes: Some(9),
+                mode: None,
+            },
+        ),
+    ];
+    let task = TaskSpec {
+        container,
+        limits: Resources {
+            cpu_nanos: 500_000_000,
+            memory_bytes: 64 << 20,
+        },
+        reservations: Resources {
+            cpu_nanos: 0,
+            memory_bytes: 32 << 20,
+        },
+        restart: RestartPolicy {
+            condition: RestartCondition::OnFailure,
+            delay: Duration::from_secs(5),
+            attempts_max: Some(3),
+            window: Duration::from_secs(60),
+        },
+        constraints: vec!["node.labels.zone==west".parse().expect("a constraint")],
+        replicas_max_per_node: Some(2),
+    };
+    let mut seen = service(2, "web", Mode::Replicated { replicas: 3 }, task);
+    seen.service.spec.labels = labels("zone", "west");
+    seen
+}
+
+pub(in crate::cli) fn task(id: u64, slot: u32, state: TaskState, since: u64) -> SeenTask {
+    SeenTask {
+        id: TaskId(id),
+        service_name: "web".to_owned(),
+        slot: Slot::Replica(slot),
+        image: "redis".to_owned(),
+        node_name: "rasp11".to_owned(),
+        node: Some(NodeId(11)),
+        node_is_down: false,
+        desired: DesiredState::Running,
+        state,
+        since: at(since),
+        created: at(since),
+        failure: None,
+        remark: String::new(),
+    }
+}
+
+/// Three slots, of which the first has been through something and the last waits.
+pub(in crate::cli) fn history() -> Vec<SeenTask> {
+    let mut failed = task(1, 1, TaskState::Failed, 700);
+    failed.desired = DesiredState::Shutdown;
+    failed.remark = "task: non-zero exit (1)".to_owned();
+    let mut rejected = task(2, 1, TaskState::Rejected, 400);
+    rejected.desired = DesiredState::Shutdown;
+    rejected.node_name = "rasp12".to_owned();
+    rejected.node = Some(NodeId(12));
+    rejected.remark = "No such image: consumer:latest (manifest unknown)".to_owned();
+    let running = task(3, 1, TaskState::Running, 940);
+    let mut preparing = task(4, 2, TaskState::Preparing, 997);
+    preparing.node_name = "rasp12".to_owned();
+    preparing.node = Some(NodeId(12));
+    preparing.remark = "pulling redis (1 of 30 MiB)".to_owned();
+    let mut pending = task(5, 10, TaskState::Pending, 1_000);
+    pending.node_name = String::new();
+    pending.node = None;
+    pending.remark = "no suitable node: 2 lack memory (need 512MiB, best has 300MiB)".to_owned();
+    vec![pending, rejected, failed, preparing, running]
+}
+
+pub(in crate::cli) fn node(id: u64, name: &str) -> SeenNode {
+    SeenNode {
+        id: NodeId(id),
+        version: 7,
+        created: at(0),
+        updated: at(30),
+        name: name.to_owned(),
+        address: format!("10.0.0.{id}:7373"),
+        spec: NodeSpec {
+            role: Role::Worker,
+            availability: Availability::Active,
+            labels: labels("zone", "west"),
+            down_after: Some(Duration::from_secs(10)),
+        },
+        description: NodeDescription {
+            hostname: name.to_owned(),
+            addresses: Vec::new(),
+            platform: Platform::from_machine("linux", "armv7l"),
+            resources: Resources {
+                cpu_nanos: 4_000_000_000,
+                memory_bytes: 1 << 30,
+            },
+            engine: Engine {
+                version: "20.10.24".to_owned(),
+                api_version: "1.41".to_owned(),
+                labels: labels("gpu", "none"),
+                incapable_of: vec![Incapability::MemoryLimit],
+            },
+            program_version: "0.1.0".to_owned(),
+        },
+        state: SeenState::Ready,
+        reason: String::new(),
+        since: at(500),
+        manager: ManagerStatus::None,
+        is_self: false,
+        clock_offset_millis: None,
+        images: Vec::new(),
+    }
+}
+
+pub(in crate::cli) fn nodes() -> Vec<SeenNode> {
+    let mut leader = node(1, "rasp1");
+    leader.manager = ManagerStatus::Leader;
+    leader.is_self = true;
+    leader.spec.role = Role::Manager;
+    leader.clock_offset_millis = Some(-3);
+    leader.images = words("docker.io/library/redis:7");
+    let mut down = node(2, "rasp2");
+    down.state = SeenState::Down;
+    down.reason = "nothing heard from it for 2.0 s".to_owned();
+    down.spec.availability = Availability::Drain;
+    vec![leader, down]
+}

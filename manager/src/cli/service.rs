@@ -1,0 +1,321 @@
+//! `skep service …`
+
+use super::args::filter::ServiceFilter;
+use super::args::format::{Format, JsonOnly};
+use super::args::moment::Moment;
+use super::args::pairs::{EnvWish, parse_env_file};
+use super::args::scale::Scale;
+use super::args::service::{CreateFlags, Surroundings};
+use super::error::CliError;
+use super::node::TaskStyle;
+use super::out;
+use super::progress::{Telling, wait};
+use super::render::{logs, service_json, services, tasks};
+use super::seen::{SeenService, SeenTask, all};
+use super::target::{Target, accept};
+use clap::{Args, Subcommand};
+use common::{ServiceId, Stamp};
+use proto::v1;
+use proto::v1::log_chunk::Stream;
+use std::path::PathBuf;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ServiceCommand {
+    /// Makes a service
+    Create(Box<Create>),
+    /// Lists the services
+    #[command(alias = "list")]
+    Ls(Ls),
+    /// Lists the tasks of services, those before them too
+    Ps(Ps),
+    /// Shows all that is known of services
+    Inspect(Inspect),
+    /// Changes how many tasks services have
+    Scale(ScaleServices),
+    /// Removes services
+    #[command(alias = "remove")]
+    Rm(Rm),
+    /// Shows what the tasks of a service have written
+    Logs(Logs),
+}
+
+/// Whether to wait until it is done, and how loudly.
+#[derive(Debug, Args)]
+struct Waiting {
+    /// Comes back as soon as the wish is kept, instead of when it is met
+    #[arg(long, short)]
+    detach: bool,
+    /// No progress is shown
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+impl Waiting {
+    fn telling(&self) -> Telling {
+        if self.quiet {
+            Telling::Nothing
+        } else {
+            Telling::Progress
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    #[command(flatten)]
+    waiting: Waiting,
+    #[command(flatten)]
+    flags: CreateFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Ls {
+    /// IDs alone
+    #[arg(long, short)]
+    quiet: bool,
+    /// Only what fits, as in mode=global; keys: id, name, label and mode
+    #[arg(long = "filter", short, value_name = "KEY=VALUE")]
+    filters: Vec<ServiceFilter>,
+    /// table or json
+    #[arg(long, default_value = "table")]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Ps {
+    #[command(flatten)]
+    style: TaskStyle,
+    /// Names, IDs or beginnings of IDs
+    #[arg(value_name = "SERVICE", required = true)]
+    services: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Inspect {
+    /// For people
+    #[arg(long)]
+    pretty: bool,
+    /// json, which it is anyway
+    #[arg(long, conflicts_with = "pretty")]
+    format: Option<JsonOnly>,
+    /// Names, IDs or beginnings of IDs
+    #[arg(value_name = "SERVICE", required = true)]
+    services: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ScaleServices {
+    #[command(flatten)]
+    waiting: Waiting,
+    /// A service and how many tasks it should have
+    #[arg(value_name = "SERVICE=REPLICAS", required = true)]
+    scales: Vec<Scale>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Rm {
+    /// Names, IDs or beginnings of IDs
+    #[arg(value_name = "SERVICE", required = true)]
+    services: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Logs {
+    /// Goes on with what is written from now on
+    #[arg(long, short)]
+    follow: bool,
+    /// So many lines from the end of each task's log, or all
+    #[arg(
+        long,
+        short = 'n',
+        value_name = "LINES",
+        default_value = "all",
+        value_parser = parse_tail
+    )]
+    tail: Tail,
+    /// What was written after, as in 10m (ago) or 2026-03-01T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<Moment>,
+    /// What was written before
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
+    /// When each line was written
+    #[arg(long, short)]
+    timestamps: bool,
+    /// Names of tasks without their IDs
+    #[arg(long)]
+    no_task_ids: bool,
+    /// The lines alone
+    #[arg(long)]
+    raw: bool,
+    /// Docker's flag; IDs are never cut short here
+    #[arg(long, hide = true)]
+    no_trunc: bool,
+    /// A service's name or ID, or a task's ID
+    #[arg(value_name = "SERVICE|TASK")]
+    target: String,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Tail(Option<u32>);
+
+fn parse_tail(text: &str) -> Result<Tail, &'static str> {
+    match (text, text.parse()) {
+        ("all", _) => Ok(Tail(None)),
+        (_, Ok(lines)) => Ok(Tail(Some(lines))),
+        (_, Err(_)) => Err("a number of lines or `all` is expected"),
+    }
+}
+
+pub(super) async fn run(target: &Target, command: ServiceCommand) -> Result<(), CliError> {
+    match command {
+        ServiceCommand::Create(given) => create(target, *given).await,
+        ServiceCommand::Ls(given) => ls(target, given).await,
+        ServiceCommand::Ps(given) => ps(target, given).await,
+        ServiceCommand::Inspect(given) => inspect(target, given).await,
+        ServiceCommand::Scale(given) => scale(target, given).await,
+        ServiceCommand::Rm(given) => rm(target, given).await,
+        ServiceCommand::Logs(given) => follow_logs(target, given).await,
+    }
+}
+
+async fn create(target: &Target, given: Create) -> Result<(), CliError> {
+    let env_files = read_env_files(given.flags.env_files())?;
+    let around = Surroundings {
+        env_files: &env_files,
+        variable: &|name| std::env::var(name).ok(),
+        random: shell::clock::seed(),
+    };
+    let spec = given
+        .flags
+        .spec(&around)
+        .map_err(|error| CliError::Usage(error.to_string()))?;
+    let request = v1::CreateServiceRequest {
+        spec: Some(v1::ServiceSpec::from(&spec)),
+    };
+    let answer = accept(target.control().await?.create_service(request).await?);
+    answer.warnings.iter().for_each(|it| out::warning(it));
+    let id = ServiceId(answer.id);
+    out::line(&id.to_string())?;
+    if given.waiting.detach {
+        return Ok(());
+    }
+    wait(target, id, given.waiting.telling()).await
+}
+
+fn read_env_files(paths: &[PathBuf]) -> Result<Vec<EnvWish>, CliError> {
+    let mut wishes = Vec::new();
+    for path in paths {
+        let text = std::fs::read_to_string(path).map_err(|source| CliError::Unreadable {
+            path: path.clone(),
+            source,
+        })?;
+        let read = parse_env_file(&text);
+        wishes.extend(read.map_err(|it| CliError::Usage(format!("{}: {it}", path.display())))?);
+    }
+    Ok(wishes)
+}
+
+async fn find(target: &Target, services: Vec<String>) -> Result<Vec<SeenService>, CliError> {
+    let request = v1::ListServicesRequest { services };
+    let answer = accept(target.control().await?.list_services(request).await?);
+    Ok(all(answer.services)?)
+}
+
+async fn ls(target: &Target, given: Ls) -> Result<(), CliError> {
+    let mut found = find(target, Vec::new()).await?;
+    found.retain(|it| services::matches(it, &given.filters));
+    if given.quiet {
+        let ids: String = found
+            .iter()
+            .map(|it| format!("{}\n", it.service.id))
+            .collect();
+        return out::write(&ids);
+    }
+    out::write(&services::list(&found, given.format))
+}
+
+async fn ps(target: &Target, given: Ps) -> Result<(), CliError> {
+    let request = v1::ListTasksRequest {
+        services: given.services,
+        ..Default::default()
+    };
+    let answer = accept(target.control().await?.list_tasks(request).await?);
+    show_tasks(answer, &given.style)
+}
+
+pub(super) fn show_tasks(answer: v1::ListTasksResponse, style: &TaskStyle) -> Result<(), CliError> {
+    let mut found: Vec<SeenTask> = tasks::in_order(all(answer.tasks)?);
+    found.retain(|it| tasks::matches(it, &style.filters));
+    if style.quiet {
+        return out::write(&tasks::ids(&found));
+    }
+    let now = answer.now.map(Stamp::from).unwrap_or_default();
+    out::write(&tasks::list(&found, now, style.format, style.width()))
+}
+
+async fn inspect(target: &Target, given: Inspect) -> Result<(), CliError> {
+    let found = find(target, given.services).await?;
+    if !given.pretty {
+        return out::write(&service_json::inspect(&found));
+    }
+    let pages: Vec<String> = found.iter().map(services::pretty).collect();
+    out::write(&pages.join("\n"))
+}
+
+async fn scale(target: &Target, given: ScaleServices) -> Result<(), CliError> {
+    let scales = given
+        .scales
+        .iter()
+        .map(|it| v1::scale_services_request::Scale {
+            service: it.service.clone(),
+            replicas: it.replicas,
+        });
+    let request = v1::ScaleServicesRequest {
+        scales: scales.collect(),
+    };
+    let answer = accept(target.control().await?.scale_services(request).await?);
+    for Scale { service, replicas } in &given.scales {
+        out::line(&format!("{service} scaled to {replicas}"))?;
+    }
+    if !given.waiting.detach {
+        for id in answer.ids {
+            wait(target, ServiceId(id), given.waiting.telling()).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn rm(target: &Target, given: Rm) -> Result<(), CliError> {
+    let request = v1::RemoveServicesRequest {
+        services: given.services.clone(),
+    };
+    accept(target.control().await?.remove_services(request).await?);
+    given.services.iter().try_for_each(|it| out::line(it))
+}
+
+async fn follow_logs(target: &Target, given: Logs) -> Result<(), CliError> {
+    let now = shell::clock::wall();
+    let seconds = |moment: Option<Moment>| moment.map_or(0, |it| it.seconds(now));
+    let request = v1::ServiceLogsRequest {
+        targets: vec![given.target],
+        follow: given.follow,
+        tail: given.tail.0,
+        since_seconds: seconds(given.since),
+        until_seconds: seconds(given.until),
+    };
+    let style = logs::LineStyle {
+        is_raw: given.raw,
+        has_timestamps: given.timestamps,
+        has_task_ids: !given.no_task_ids,
+    };
+    let mut chunks = accept(target.control().await?.service_logs(request).await?);
+    while let Some(chunk) = chunks.message().await? {
+        match chunk.stream() {
+            Stream::Stdout | Stream::Unspecified => out::write_bytes(&logs::line(&chunk, style))?,
+            Stream::Stderr => out::to_stderr(&logs::line(&chunk, style)),
+            Stream::Notice => out::warning(&logs::notice(&chunk)),
+        }
+    }
+    Ok(())
+}
