@@ -194,7 +194,7 @@ fn lines_are_clean() {
 
 #[test]
 fn all_crates_come_from_one_registry() {
-    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    let lock = fs::read_to_string(root().join("Cargo.lock")).expect("there is a lock file");
     let sources: Vec<&str> = lock
         .lines()
         .filter(|line| line.starts_with("source = "))
@@ -236,8 +236,8 @@ fn files() -> Vec<File> {
 }
 
 fn gather(folder: &Path, found: &mut Vec<File>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("the repository can be read") {
+        let path = entry.expect("the repository can be read").path();
         let name = path
             .file_name()
             .and_then(|name| name.to_str())
@@ -247,7 +247,7 @@ fn gather(folder: &Path, found: &mut Vec<File>) {
                 gather(&path, found);
             }
         } else if is_ours(&path, name) {
-            let text = fs::read_to_string(&path).unwrap();
+            let text = fs::read_to_string(&path).expect("our files are UTF-8");
             let path = path.strip_prefix(root()).expect("it lies below the root");
             found.push(File {
                 path: path.display().to_string(),

@@ -2,10 +2,11 @@
 //! Docker Engine and power switch.
 //!
 //! A [`Lab`] is a handful of such hosts on one Ethernet switch. Tests talk to a [`Host`] as a
-//! person would who sits in front of it: commands, `docker`, `skep`, a cable to pull, a plug to pull.
-//! What fails in here panics with the command and what it said, because a broken lab is a failed
-//! test. Everything needs root and is gone when the `Lab` is dropped, also after a panic; when the
-//! test process is killed its hosts go down by themselves and the next lab of that name sweeps up.
+//! person would who sits in front of it: commands, `docker`, `skep`, a cable to pull, a plug to
+//! pull. What fails in here panics with the command and what it said, because a broken lab is a
+//! failed test. Everything needs root and is gone when the `Lab` is dropped, also after a panic;
+//! when the test process is killed its hosts go down by themselves, and the next lab of that name
+//! sweeps up.
 
 mod command;
 mod host;
