@@ -1,1 +1,11 @@
+//! What both daemons need of the world outside: tasks, clocks, certificates, connections, and
+//! bytes at rest. Everything that can fail for reasons of the machine's begins here.
 
+pub mod clock;
+pub mod codec;
+pub mod identity;
+pub mod net;
+pub mod store;
+pub mod supervisor;
+pub mod telemetry;
+pub mod tls;
