@@ -1,0 +1,97 @@
+//! What the shell and the core tell each other about containers.
+
+use common::TaskId;
+use common::assignment::Assignment;
+use common::image::ImageRef;
+use std::fmt;
+use std::sync::Arc;
+
+/// The engine's own name for a container.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ContainerId(pub String);
+
+impl fmt::Display for ContainerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// A container of ours as the engine lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub task: TaskId,
+    pub id: ContainerId,
+    pub phase: Phase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    Created,
+    Running,
+    Exited(Exit),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exit {
+    pub code: i64,
+    pub out_of_memory: bool,
+}
+
+/// Something that the engine said happened to a container of ours, whoever did it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerEvent {
+    pub task: TaskId,
+    pub id: ContainerId,
+    pub kind: ContainerEventKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContainerEventKind {
+    Started,
+    Died(Exit),
+    Removed,
+}
+
+/// What the shell is to do to one task; at most one at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    Pull(ImageRef),
+    Create(Arc<Assignment>),
+    Start(ContainerId),
+    /// With the grace that the container itself carries.
+    Stop(ContainerId),
+    /// With its anonymous volumes.
+    Remove(ContainerId),
+}
+
+/// How an operation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Pulled(Result<(), OperationFailure>),
+    Created(Result<ContainerId, OperationFailure>),
+    Started(Result<(), OperationFailure>),
+    Stopped(Result<(), OperationFailure>),
+    Removed(Result<(), OperationFailure>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OperationFailure {
+    /// Nobody knows whether it was done.
+    #[error("the engine did not answer: {detail}")]
+    EngineAway { detail: String },
+    /// A container cannot be created for want of an image, which may still be pulled.
+    #[error("the image is not on this node")]
+    ImageMissing,
+    #[error("no registry has the image: {detail}")]
+    NoSuchImage { detail: String },
+    #[error("the registry does not answer: {detail}")]
+    RegistryUnreachable { detail: String },
+    #[error("bind source path does not exist: {path}")]
+    BindSourceMissing { path: String },
+    #[error("a container of this name exists already")]
+    NameTaken,
+    #[error("there is no such container")]
+    NoSuchContainer,
+    #[error("{detail}")]
+    Refused { detail: String },
+}

@@ -1,0 +1,166 @@
+//! One task: what is wanted of it and what is known of its container decide the next step and
+//! what can be said of it. Nothing here remembers anything.
+
+use crate::container::{ContainerId, Exit};
+use common::task::{DesiredState, Failure, Observation, TaskState};
+
+/// What the managers want of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    Run,
+    /// Its container stays, for its log.
+    Stop,
+    /// Neither it nor its container.
+    Remove,
+    /// No manager has spoken yet, so nothing of it is touched.
+    Unsaid,
+}
+
+impl From<DesiredState> for Wanted {
+    fn from(desired: DesiredState) -> Wanted {
+        match desired {
+            DesiredState::Running => Wanted::Run,
+            DesiredState::Shutdown => Wanted::Stop,
+            DesiredState::Remove => Wanted::Remove,
+        }
+    }
+}
+
+/// What is known of a task's container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// There never was one.
+    None,
+    Created(ContainerId),
+    Running(ContainerId),
+    Ended(ContainerId, End),
+    /// There was one, and it was removed.
+    Gone,
+}
+
+impl Known {
+    pub fn id(&self) -> Option<&ContainerId> {
+        match self {
+            Known::Created(id) | Known::Running(id) | Known::Ended(id, _) => Some(id),
+            Known::None | Known::Gone => None,
+        }
+    }
+}
+
+/// How a container came to stand still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    ByItself(Exit),
+    /// Its machine or its engine went down under it.
+    Restart,
+    /// We stopped it.
+    Stopped,
+}
+
+/// What is known of a task's image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Image {
+    /// Nothing; so the quick way is tried, which is to create the container at once.
+    Untried,
+    Missing,
+    Pulled,
+}
+
+/// The operation under way; at most one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Busy {
+    Pull,
+    Create,
+    Start,
+    Stop,
+    Remove,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Nothing,
+    Pull,
+    Create,
+    Start,
+    Stop,
+    Remove,
+}
+
+/// What a step is chosen from, once it is known for sure and no operation is under way.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation<'a> {
+    pub wanted: Wanted,
+    pub known: &'a Known,
+    pub image: Image,
+    /// A task is one attempt: what has ended never begins again.
+    pub ended: bool,
+}
+
+pub fn next_step(situation: &Situation<'_>) -> Step {
+    match situation.wanted {
+        Wanted::Unsaid => Step::Nothing,
+        Wanted::Run if situation.ended => stop_if_running(situation.known),
+        Wanted::Run => step_towards_running(situation.known, situation.image),
+        Wanted::Stop => stop_if_running(situation.known),
+        Wanted::Remove => match situation.known {
+            Known::None | Known::Gone => Step::Nothing,
+            Known::Running(_) => Step::Stop,
+            Known::Created(_) | Known::Ended(_, _) => Step::Remove,
+        },
+    }
+}
+
+fn stop_if_running(known: &Known) -> Step {
+    match known {
+        Known::Running(_) => Step::Stop,
+        Known::None | Known::Created(_) | Known::Ended(_, _) | Known::Gone => Step::Nothing,
+    }
+}
+
+fn step_towards_running(known: &Known, image: Image) -> Step {
+    match (known, image) {
+        (Known::None, Image::Missing) => Step::Pull,
+        (Known::None, Image::Untried | Image::Pulled) => Step::Create,
+        (Known::Created(_), _) => Step::Start,
+        (Known::Running(_) | Known::Ended(_, _) | Known::Gone, _) => Step::Nothing,
+    }
+}
+
+/// What can be said of a task, as far as its container tells it.
+pub fn observe(wanted: Wanted, known: &Known, busy: Option<Busy>) -> Observation {
+    let ends = match wanted {
+        Wanted::Run | Wanted::Unsaid => false,
+        Wanted::Stop | Wanted::Remove => true,
+    };
+    match known {
+        Known::Running(_) => Observation::of(TaskState::Running),
+        Known::Ended(_, _) | Known::Gone if ends => Observation::of(TaskState::Shutdown),
+        Known::Ended(_, end) => observe_end(*end),
+        Known::Gone => Observation::failed(TaskState::Failed, Failure::ContainerGone),
+        Known::None | Known::Created(_) if ends && !may_run_soon(busy) => {
+            Observation::of(TaskState::Shutdown)
+        }
+        Known::Created(_) => Observation::of(TaskState::Starting),
+        Known::None if busy == Some(Busy::Pull) => Observation::of(TaskState::Preparing),
+        Known::None => Observation::of(TaskState::Accepted),
+    }
+}
+
+/// Whether an operation is under way after which there may be more than we know of.
+fn may_run_soon(busy: Option<Busy>) -> bool {
+    match busy {
+        Some(Busy::Create | Busy::Start) => true,
+        Some(Busy::Pull | Busy::Stop | Busy::Remove) | None => false,
+    }
+}
+
+fn observe_end(end: End) -> Observation {
+    match end {
+        End::Stopped => Observation::of(TaskState::Shutdown),
+        End::Restart => Observation::failed(TaskState::Failed, Failure::MachineRestarted),
+        End::ByItself(Exit { code: 0, .. }) => Observation::of(TaskState::Complete),
+        End::ByItself(Exit { code, out_of_memory }) => {
+            Observation::failed(TaskState::Failed, Failure::Exited { code, out_of_memory })
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! What is known of one task, and how it changes by what happens.
+
+use super::Action;
+use crate::container::{
+    ContainerEvent, ContainerEventKind, Operation, OperationFailure, Outcome, Phase, Seen,
+};
+use crate::reports::TaskReport;
+use crate::task_machine::{Busy, End, Image, Known, Step, Wanted};
+use common::TaskId;
+use common::assignment::Assignment;
+use common::task::{Failure, Observation, TaskState};
+use std::sync::Arc;
+
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) task: TaskId,
+    pub(super) assignment: Option<Arc<Assignment>>,
+    pub(super) known: Known,
+    /// What is known may be wrong until the next listing.
+    pub(super) doubted: bool,
+    /// Something happened since the listing under way began, which may therefore be behind.
+    pub(super) moved: bool,
+    /// An operation was refused; it waits for the next listing.
+    pub(super) balks: bool,
+    pub(super) image: Image,
+    pub(super) busy: Option<Busy>,
+    pub(super) observed: Option<Observation>,
+    /// The engine has said once that a container of its name exists.
+    name_taken: bool,
+}
+
+impl Entry {
+    pub(super) fn new(task: TaskId, known: Known, doubted: bool) -> Entry {
+        Entry {
+            task,
+            assignment: None,
+            known,
+            doubted,
+            moved: false,
+            balks: false,
+            image: Image::Untried,
+            busy: None,
+            observed: None,
+            name_taken: false,
+        }
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.observed.as_ref().is_some_and(|it| it.state.is_terminal())
+    }
+
+    /// Only ever forward; a report comes out where it is news.
+    pub(super) fn advance(&mut self, observation: Observation) -> Option<Action> {
+        self.assignment.as_ref()?;
+        let is_news = match &self.observed {
+            None => true,
+            Some(before) if before.state.is_terminal() => false,
+            Some(before) => {
+                let has_word = !observation.message.is_empty();
+                observation.state > before.state
+                    || observation.state == before.state
+                        && has_word
+                        && observation.message != before.message
+            }
+        };
+        is_news.then(|| {
+            self.observed = Some(observation.clone());
+            Action::Report(TaskReport { task: self.task, observation })
+        })
+    }
+
+    /// Marks the operation of a step as under way.
+    pub(super) fn begin(&mut self, step: Step) -> Option<Operation> {
+        let id = self.known.id().cloned();
+        let (busy, operation) = match step {
+            Step::Nothing => return None,
+            Step::Pull => {
+                let image = self.assignment.as_ref()?.spec.container.image.clone();
+                (Busy::Pull, Operation::Pull(image))
+            }
+            Step::Create => {
+                (Busy::Create, Operation::Create(Arc::clone(self.assignment.as_ref()?)))
+            }
+            Step::Start => (Busy::Start, Operation::Start(id?)),
+            Step::Stop => (Busy::Stop, Operation::Stop(id?)),
+            Step::Remove => (Busy::Remove, Operation::Remove(id?)),
+        };
+        self.busy = Some(busy);
+        self.moved = true;
+        Some(operation)
+    }
+
+    /// What a listing says, unless more is known since it began.
+    pub(super) fn listed(&mut self, seen: Option<Seen>, interrupted: bool) {
+        self.balks = false;
+        if self.busy.is_some() || self.moved {
+            return;
+        }
+        self.doubted = false;
+        let was_there = self.known.id().is_some();
+        self.known = match seen {
+            None if was_there => Known::Gone,
+            None => return,
+            Some(Seen { id, phase: Phase::Created, .. }) => Known::Created(id),
+            Some(Seen { id, phase: Phase::Running, .. }) => Known::Running(id),
+            Some(Seen { id, phase: Phase::Exited(exit), .. }) => {
+                let end = if interrupted { End::Restart } else { End::ByItself(exit) };
+                match &self.known {
+                    Known::Ended(known, end) if *known == id => Known::Ended(id, *end),
+                    Known::None
+                    | Known::Created(_)
+                    | Known::Running(_)
+                    | Known::Ended(_, _)
+                    | Known::Gone => Known::Ended(id, end),
+                }
+            }
+        };
+    }
+
+    pub(super) fn happened(&mut self, event: ContainerEvent) {
+        let ContainerEvent { id, kind, .. } = event;
+        if self.known.id().is_some_and(|known| *known != id) {
+            return;
+        }
+        self.known = match (&self.known, kind) {
+            // Its creation has not been answered yet: the next step finds out.
+            (Known::None, ContainerEventKind::Removed) => return,
+            // An old word: what was removed does not come back under its old id.
+            (Known::Gone, _) => return,
+            (Known::Ended(_, _), ContainerEventKind::Died(_)) => return,
+            (_, ContainerEventKind::Removed) => Known::Gone,
+            (_, ContainerEventKind::Started) => Known::Running(id),
+            (_, ContainerEventKind::Died(_)) if self.busy == Some(Busy::Stop) => {
+                Known::Ended(id, End::Stopped)
+            }
+            (_, ContainerEventKind::Died(exit)) => Known::Ended(id, End::ByItself(exit)),
+        };
+        self.moved = true;
+        self.doubted = false;
+    }
+
+    pub(super) fn finished(&mut self, outcome: Outcome) -> Option<Action> {
+        let done = busy_with(&outcome);
+        if self.busy != Some(done) {
+            return None;
+        }
+        self.busy = None;
+        self.moved = true;
+        match outcome {
+            Outcome::Pulled(Err(failure))
+            | Outcome::Created(Err(failure))
+            | Outcome::Started(Err(failure))
+            | Outcome::Stopped(Err(failure))
+            | Outcome::Removed(Err(failure)) => return self.failed(failure, done),
+            Outcome::Pulled(Ok(())) => {
+                self.image = Image::Pulled;
+                return None;
+            }
+            Outcome::Created(Ok(id)) => {
+                if self.known == Known::None {
+                    self.known = Known::Created(id);
+                }
+            }
+            // It may have ended before the engine's answer came.
+            Outcome::Started(Ok(())) => {
+                if let Known::Created(id) = &self.known {
+                    self.known = Known::Running(id.clone());
+                }
+            }
+            Outcome::Stopped(Ok(())) => {
+                if let Known::Running(id) = &self.known {
+                    self.known = Known::Ended(id.clone(), End::Stopped);
+                }
+            }
+            Outcome::Removed(Ok(())) => self.known = Known::Gone,
+        }
+        self.doubted = false;
+        None
+    }
+
+    fn failed(&mut self, failure: OperationFailure, done: Busy) -> Option<Action> {
+        match failure {
+            OperationFailure::EngineAway { .. } => {
+                self.doubted = true;
+                Some(Action::List)
+            }
+            OperationFailure::NoSuchContainer => {
+                self.known = Known::Gone;
+                None
+            }
+            OperationFailure::NameTaken if !self.name_taken => {
+                self.name_taken = true;
+                self.doubted = true;
+                Some(Action::List)
+            }
+            OperationFailure::ImageMissing if self.image == Image::Untried => {
+                self.image = Image::Missing;
+                None
+            }
+            OperationFailure::NameTaken
+            | OperationFailure::ImageMissing
+            | OperationFailure::NoSuchImage { .. }
+            | OperationFailure::RegistryUnreachable { .. }
+            | OperationFailure::BindSourceMissing { .. }
+            | OperationFailure::Refused { .. } => self.refused(failure, done),
+        }
+    }
+
+    /// Where it was to run, that was its one attempt.
+    fn refused(&mut self, failure: OperationFailure, done: Busy) -> Option<Action> {
+        let is_refusal = matches!(failure, OperationFailure::Refused { .. });
+        let state = match done {
+            Busy::Stop | Busy::Remove => {
+                self.balks = true;
+                return Some(Action::ListLater);
+            }
+            Busy::Start if is_refusal => TaskState::Failed,
+            Busy::Pull | Busy::Create | Busy::Start => TaskState::Rejected,
+        };
+        let assignment = Arc::clone(self.assignment.as_ref()?);
+        match Wanted::from(assignment.desired) {
+            Wanted::Run => {
+                let image = assignment.spec.container.image.as_given();
+                self.advance(Observation::failed(state, reason(failure, image)))
+            }
+            Wanted::Stop | Wanted::Remove | Wanted::Unsaid => None,
+        }
+    }
+}
+
+fn busy_with(outcome: &Outcome) -> Busy {
+    match outcome {
+        Outcome::Pulled(_) => Busy::Pull,
+        Outcome::Created(_) => Busy::Create,
+        Outcome::Started(_) => Busy::Start,
+        Outcome::Stopped(_) => Busy::Stop,
+        Outcome::Removed(_) => Busy::Remove,
+    }
+}
+
+/// The same in the words of the cluster.
+fn reason(failure: OperationFailure, image: &str) -> Failure {
+    let image = image.to_owned();
+    match failure {
+        OperationFailure::ImageMissing => Failure::NoSuchImage {
+            image,
+            detail: "it was pulled, and yet the engine has not got it".to_owned(),
+        },
+        OperationFailure::NoSuchImage { detail } => Failure::NoSuchImage { image, detail },
+        OperationFailure::RegistryUnreachable { detail } => {
+            Failure::RegistryUnreachable { image, detail }
+        }
+        OperationFailure::BindSourceMissing { path } => Failure::BindSourceMissing { path },
+        OperationFailure::Refused { detail } => Failure::EngineRefused { detail },
+        OperationFailure::EngineAway { .. }
+        | OperationFailure::NameTaken
+        | OperationFailure::NoSuchContainer => {
+            Failure::EngineRefused { detail: failure.to_string() }
+        }
+    }
+}
