@@ -27,10 +27,7 @@ pub struct Image {
 
 impl Image {
     pub fn new(reference: &str) -> Image {
-        assert!(
-            reference.contains(':'),
-            "say the tag, as the archive does: {reference}:latest"
-        );
+        assert!(reference.contains(':'), "say the tag, as the archive does: {reference}:latest");
         Image {
             reference: reference.to_owned(),
             files: Vec::new(),
@@ -41,8 +38,7 @@ impl Image {
     }
 
     pub fn file(mut self, path: &str, bytes: impl Into<Vec<u8>>) -> Image {
-        self.files
-            .push((path.trim_start_matches('/').to_owned(), bytes.into()));
+        self.files.push((path.trim_start_matches('/').to_owned(), bytes.into()));
         self
     }
 
@@ -97,9 +93,7 @@ impl Image {
 /// An image with the program `testbox`, which acts as its arguments say. By default it sleeps.
 pub fn testbox(reference: &str) -> Image {
     let program = binary("testbox");
-    let mut image = Image::new(reference)
-        .entrypoint(&["/testbox"])
-        .command(&["sleep"]);
+    let mut image = Image::new(reference).entrypoint(&["/testbox"]).command(&["sleep"]);
     image = image.file("testbox", read(&program));
     for library in libraries(&program) {
         image = image.file(&library, read(Path::new(&library)));
@@ -109,15 +103,9 @@ pub fn testbox(reference: &str) -> Image {
 
 /// What a program needs beside itself, the loader included. Nothing if it was linked statically.
 fn libraries(program: &Path) -> Vec<String> {
-    let output = Command::new("ldd")
-        .arg(program)
-        .output()
-        .expect("ldd is part of the C library");
+    let output = Command::new("ldd").arg(program).output().expect("ldd is part of the C library");
     let text = String::from_utf8_lossy(&output.stdout);
-    text.split_whitespace()
-        .filter(|word| word.starts_with('/'))
-        .map(str::to_owned)
-        .collect()
+    text.split_whitespace().filter(|word| word.starts_with('/')).map(str::to_owned).collect()
 }
 
 fn read(path: &Path) -> Vec<u8> {
@@ -134,11 +122,7 @@ fn own_architecture() -> &'static str {
 
 fn digest(bytes: &[u8]) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
-    digest
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The few parts of the tar format that images need.
@@ -155,8 +139,7 @@ impl Archive {
     fn file(&mut self, path: &str, bytes: &[u8]) {
         self.header(path, MODE_PROGRAM, bytes.len(), TYPE_FILE);
         self.bytes.extend_from_slice(bytes);
-        self.bytes
-            .resize(self.bytes.len().next_multiple_of(BLOCK_BYTES), 0);
+        self.bytes.resize(self.bytes.len().next_multiple_of(BLOCK_BYTES), 0);
     }
 
     /// Two empty blocks say that nothing follows.
@@ -166,10 +149,7 @@ impl Archive {
     }
 
     fn header(&mut self, path: &str, mode: u32, length_bytes: usize, kind: u8) {
-        assert!(
-            path.len() < 100,
-            "the oldest tar format holds short paths only: {path}"
-        );
+        assert!(path.len() < 100, "the oldest tar format holds short paths only: {path}");
         let mut block = [0_u8; BLOCK_BYTES];
         let mut put = |offset: usize, text: &str| {
             block[offset..offset + text.len()].copy_from_slice(text.as_bytes());

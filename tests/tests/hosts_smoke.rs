@@ -10,19 +10,14 @@ use integration::images::testbox;
 const SOON: Duration = Duration::from_secs(20);
 
 fn listed(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program)
-        .args(arguments)
-        .output()
-        .expect("a usual program");
+    let output = Command::new(program).args(arguments).output().expect("a usual program");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn wait_reaches(lab: &Lab, expected: &[(usize, usize, bool)]) {
     for &(from, to, reached) in expected {
         let what = format!("rasp{from} reaches rasp{to}: {reached}");
-        lab.wait_for(&what, SOON, || {
-            lab.host(from).reaches(lab.host(to).address()) == reached
-        });
+        lab.wait_for(&what, SOON, || lab.host(from).reaches(lab.host(to).address()) == reached);
     }
 }
 
@@ -31,38 +26,21 @@ fn hosts_run_images_lose_power_and_keep_their_disks() {
     let began = Instant::now();
     let lab = Lab::new("smoke", 2);
     let took = began.elapsed();
-    assert!(
-        took < Duration::from_secs(30),
-        "two hosts took {took:?} to boot"
-    );
+    assert!(took < Duration::from_secs(30), "two hosts took {took:?} to boot");
     assert_eq!(lab.host(1).run(&["hostname"]).ok(), "rasp1");
     assert_eq!(lab.host(2).run(&["hostname"]).ok(), "rasp2");
 
     lab.load_image(&testbox("box:1").archive());
-    let said = lab
-        .host(1)
-        .docker(&["run", "--rm", "box:1", "print", "hello"])
-        .ok();
+    let said = lab.host(1).docker(&["run", "--rm", "box:1", "print", "hello"]).ok();
     assert_eq!(said, "hello");
-    let code = lab
-        .host(2)
-        .docker(&["run", "--rm", "box:1", "exit", "7"])
-        .code;
+    let code = lab.host(2).docker(&["run", "--rm", "box:1", "exit", "7"]).code;
     assert_eq!(code, 7, "the exit code passes through engine and client");
 
-    lab.host(1)
-        .docker(&["run", "--detach", "--name", "stays", "box:1", "deaf"])
-        .ok();
+    lab.host(1).docker(&["run", "--detach", "--name", "stays", "box:1", "deaf"]).ok();
     lab.host(1).write_file("/var/lib/note", b"on the disk");
     lab.host(1).write_file("/run/note", b"in memory");
-    assert!(
-        !lab.host(2).run(&["cat", "/var/lib/note"]).is_ok(),
-        "disks are private"
-    );
-    assert!(
-        !Path::new("/var/lib/note").exists(),
-        "this machine is left alone"
-    );
+    assert!(!lab.host(2).run(&["cat", "/var/lib/note"]).is_ok(), "disks are private");
+    assert!(!Path::new("/var/lib/note").exists(), "this machine is left alone");
 
     lab.power_off(1);
     assert!(!lab.host(1).is_on() && !lab.host(1).engine_answers());
@@ -70,18 +48,9 @@ fn hosts_run_images_lose_power_and_keep_their_disks() {
     lab.power_on(1);
     assert!(lab.reaches_from_outside(1));
     assert_eq!(lab.host(1).read_file("/var/lib/note"), "on the disk");
-    assert!(
-        !lab.host(1).run(&["cat", "/run/note"]).is_ok(),
-        "memory does not survive"
-    );
-    let state = lab
-        .host(1)
-        .docker(&["inspect", "--format", "{{.State.Running}}", "stays"])
-        .ok();
-    assert_eq!(
-        state, "false",
-        "the container died with its host, and its engine knows it"
-    );
+    assert!(!lab.host(1).run(&["cat", "/run/note"]).is_ok(), "memory does not survive");
+    let state = lab.host(1).docker(&["inspect", "--format", "{{.State.Running}}", "stays"]).ok();
+    assert_eq!(state, "false", "the container died with its host, and its engine knows it");
 }
 
 #[test]
@@ -91,26 +60,15 @@ fn polite_and_deaf_programs_end_as_they_promise() {
     lab.load_image(&testbox("box:1").archive());
     // What `docker stop` with a second of grace leaves as exit code.
     for (command, code) in [("polite", "0"), ("sleep", "143"), ("deaf", "137")] {
-        host.docker(&["run", "--detach", "--name", command, "box:1", command])
-            .ok();
+        host.docker(&["run", "--detach", "--name", command, "box:1", command]).ok();
         host.docker(&["stop", "--time", "1", command]).ok();
-        let ended = host
-            .docker(&["inspect", "--format", "{{.State.ExitCode}}", command])
-            .ok();
+        let ended = host.docker(&["inspect", "--format", "{{.State.ExitCode}}", command]).ok();
         assert_eq!(ended, code, "{command}");
     }
-    host.docker(&[
-        "run", "--detach", "--name", "web", "--env", "TASK=t1", "box:1", "http", "80",
-    ])
-    .ok();
-    let address = host
-        .docker(&[
-            "inspect",
-            "--format",
-            "{{.NetworkSettings.IPAddress}}",
-            "web",
-        ])
+    host.docker(&["run", "--detach", "--name", "web", "--env", "TASK=t1", "box:1", "http", "80"])
         .ok();
+    let address =
+        host.docker(&["inspect", "--format", "{{.NetworkSettings.IPAddress}}", "web"]).ok();
     let get = ["run", "--rm", "box:1", "get", &format!("{address}:80/")];
     lab.wait_for("the web server answers", SOON, || host.docker(&get).is_ok());
     let answer = host.docker(&get).ok();
@@ -159,37 +117,24 @@ fn nothing_is_left_behind_even_by_a_panic() {
     let traces = std::panic::catch_unwind(|| {
         let lab = Lab::new("smoke-gone", 2);
         lab.load_image(&testbox("box:1").archive());
-        lab.host(2)
-            .docker(&["run", "--detach", "box:1", "deaf"])
-            .ok();
+        lab.host(2).docker(&["run", "--detach", "box:1", "deaf"]).ok();
         assert!(
             listed("ip", &["netns", "list"]).contains(lab.prefix()),
             "it is found by its prefix"
         );
         std::panic::panic_any((lab.folder(), lab.prefix().to_owned()));
     });
-    let traces = traces
-        .expect_err("it panics")
-        .downcast::<(PathBuf, String)>();
+    let traces = traces.expect_err("it panics").downcast::<(PathBuf, String)>();
     let (folder, prefix) = *traces.expect("it panics with what to look for");
     assert!(!folder.exists(), "the folder is gone");
     let folder = folder.display().to_string();
     // Other labs may run at the same time; what names this lab's folder is this lab's.
-    assert!(
-        !listed("cat", &["/proc/self/mounts"]).contains(&folder),
-        "its mounts are gone"
-    );
-    assert!(
-        !listed("ps", &["-eo", "args"]).contains(&folder),
-        "its processes are gone"
-    );
+    assert!(!listed("cat", &["/proc/self/mounts"]).contains(&folder), "its mounts are gone");
+    assert!(!listed("ps", &["-eo", "args"]).contains(&folder), "its processes are gone");
     for (what, text) in [
         ("namespaces", listed("ip", &["netns", "list"])),
         ("interfaces", listed("ip", &["-oneline", "link"])),
-        (
-            "control groups",
-            listed("find", &["/sys/fs/cgroup", "-name", &format!("{prefix}*")]),
-        ),
+        ("control groups", listed("find", &["/sys/fs/cgroup", "-name", &format!("{prefix}*")])),
     ] {
         assert!(!text.contains(&prefix), "{what} are left: {text}");
     }

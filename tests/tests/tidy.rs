@@ -10,68 +10,35 @@ const LINE_COLUMNS_MAX: usize = 100;
 /// Files that were longer when the rule came, and how long they may be: numbers only sink.
 const LONGER_FILES: [(&str, usize); 0] = [];
 
-const DOCUMENTS: [(&str, usize); 4] = [
-    ("README.md", 120),
-    ("ARCHITECTURE.md", 250),
-    ("STYLE.md", 150),
-    ("deploy/README.md", 60),
-];
+const DOCUMENTS: [(&str, usize); 4] =
+    [("README.md", 120), ("ARCHITECTURE.md", 250), ("STYLE.md", 150), ("deploy/README.md", 60)];
 
 /// (a name, the folders and files where it may stand, why nowhere else)
 const NAMES: &[(&str, &[&str], &str)] = &[
-    (
-        "openraft::",
-        &["manager/src/raft/"],
-        "the rest of the manager knows our own `Replica` only",
-    ),
+    ("openraft::", &["manager/src/raft/"], "the rest of the manager knows our own `Replica` only"),
     (
         "sled::",
-        &[
-            "common/shell/src/store",
-            "common/shell/tests/",
-            "manager/src/raft/",
-        ],
+        &["common/shell/src/store", "common/shell/tests/", "manager/src/raft/"],
         "storage hides behind our own traits",
     ),
-    (
-        "bollard::",
-        &["agent/src/docker/"],
-        "the rest of the agent knows our own trait only",
-    ),
+    ("bollard::", &["agent/src/docker/"], "the rest of the agent knows our own trait only"),
     ("tokio::spawn", SUPERVISOR, "every task has an owner"),
     ("task::spawn(", SUPERVISOR, "every task has an owner"),
     ("JoinSet", SUPERVISOR, "every task has an owner"),
-    (
-        "SystemTime",
-        &["common/shell/src/clock.rs"],
-        "wall clocks of small boards lie",
-    ),
+    ("SystemTime", &["common/shell/src/clock.rs"], "wall clocks of small boards lie"),
     ("unbounded_channel", &[], "every queue has a bound"),
-    (
-        "OsRng",
-        &["common/shell/src/clock.rs"],
-        "chance has one source",
-    ),
+    ("OsRng", &["common/shell/src/clock.rs"], "chance has one source"),
     ("for v1::", CALL_SITES, "conversions live in one place"),
     ("From<v1::", CALL_SITES, "conversions live in one place"),
     ("From<&v1::", CALL_SITES, "conversions live in one place"),
 ];
-const CALL_SITES: &[&str] = &[
-    "proto/src/convert/",
-    "manager/src/grpc/",
-    "manager/src/cli/",
-];
+const CALL_SITES: &[&str] = &["proto/src/convert/", "manager/src/grpc/", "manager/src/cli/"];
 const SUPERVISOR: &[&str] = &["common/shell/src/supervisor.rs"];
 
 /// Words of unfinished work and of places outside the repository, in two halves each: this file is
 /// looked at too.
-const WORDS: [(&str, &str); 5] = [
-    ("TO", "DO"),
-    ("FIX", "ME"),
-    ("dbg", "!("),
-    ("/wo", "rk/"),
-    ("/ho", "me/"),
-];
+const WORDS: [(&str, &str); 5] =
+    [("TO", "DO"), ("FIX", "ME"), ("dbg", "!("), ("/wo", "rk/"), ("/ho", "me/")];
 
 struct File {
     /// From the repository's root, with `/`.
@@ -91,16 +58,12 @@ impl File {
     }
 
     fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.text
-            .lines()
-            .enumerate()
-            .map(|(index, line)| (index + 1, line))
+        self.text.lines().enumerate().map(|(index, line)| (index + 1, line))
     }
 
     /// Lines of program and not of comment.
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.lines()
-            .filter(|(_, line)| !line.trim_start().starts_with("//"))
+        self.lines().filter(|(_, line)| !line.trim_start().starts_with("//"))
     }
 }
 
@@ -126,24 +89,16 @@ fn files_are_short() {
 
 #[test]
 fn every_file_says_what_it_is_for() {
-    check(
-        files()
-            .into_iter()
-            .filter(File::is_rust)
-            .filter_map(|file| {
-                let says = file.text.starts_with("//! ");
-                (!says).then(|| format!("{}: begins without a //! sentence", file.path))
-            }),
-    );
+    check(files().into_iter().filter(File::is_rust).filter_map(|file| {
+        let says = file.text.starts_with("//! ");
+        (!says).then(|| format!("{}: begins without a //! sentence", file.path))
+    }));
 }
 
 #[test]
 fn names_stay_where_they_belong() {
     let mut offences = Vec::new();
-    for file in files()
-        .iter()
-        .filter(|file| file.is_rust() && !file.is_test())
-    {
+    for file in files().iter().filter(|file| file.is_rust() && !file.is_test()) {
         for (name, places, why) in NAMES {
             if !places.iter().any(|place| file.path.starts_with(place)) {
                 for (number, _) in file.code().filter(|(_, line)| line.contains(name)) {
@@ -195,10 +150,7 @@ fn lines_are_clean() {
 #[test]
 fn all_crates_come_from_one_registry() {
     let lock = fs::read_to_string(root().join("Cargo.lock")).expect("there is a lock file");
-    let sources: Vec<&str> = lock
-        .lines()
-        .filter(|line| line.starts_with("source = "))
-        .collect();
+    let sources: Vec<&str> = lock.lines().filter(|line| line.starts_with("source = ")).collect();
     assert!(!sources.is_empty(), "the lock file names sources");
     check(sources.into_iter().filter_map(|line| {
         let known = line.contains("registry+https://github.com/rust-lang/crates.io-index");
@@ -215,33 +167,21 @@ fn is_too_wide(file: &File, line: &str) -> bool {
 #[track_caller]
 fn check(offences: impl Iterator<Item = String>) {
     let offences: Vec<String> = offences.collect();
-    assert!(
-        offences.is_empty(),
-        "{} offences:\n{}",
-        offences.len(),
-        offences.join("\n")
-    );
+    assert!(offences.is_empty(), "{} offences:\n{}", offences.len(), offences.join("\n"));
 }
 
 /// All files of ours that are text.
 fn files() -> Vec<File> {
     let mut found = Vec::new();
     gather(&root(), &mut found);
-    assert!(
-        found.len() > 50,
-        "the repository has more files than {}",
-        found.len()
-    );
+    assert!(found.len() > 50, "the repository has more files than {}", found.len());
     found
 }
 
 fn gather(folder: &Path, found: &mut Vec<File>) {
     for entry in fs::read_dir(folder).expect("the repository can be read") {
         let path = entry.expect("the repository can be read").path();
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .expect("our names are UTF-8");
+        let name = path.file_name().and_then(|name| name.to_str()).expect("our names are UTF-8");
         if path.is_dir() {
             if !matches!(name, "target" | ".git") {
                 gather(&path, found);
@@ -249,10 +189,7 @@ fn gather(folder: &Path, found: &mut Vec<File>) {
         } else if is_ours(&path, name) {
             let text = fs::read_to_string(&path).expect("our files are UTF-8");
             let path = path.strip_prefix(root()).expect("it lies below the root");
-            found.push(File {
-                path: path.display().to_string(),
-                text,
-            });
+            found.push(File { path: path.display().to_string(), text });
         }
     }
 }
@@ -268,8 +205,5 @@ fn is_ours(path: &Path, name: &str) -> bool {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("tests/ lies in the root")
-        .to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the root").to_path_buf()
 }

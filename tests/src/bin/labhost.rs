@@ -17,17 +17,8 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 
 /// Directories of which each host has its own copy-on-write version. Not `/var` as a whole: the
 /// copies lie below `/var/tmp`, and the kernel refuses to stack a directory on itself.
-const PRIVATE: [&str; 9] = [
-    "/etc",
-    "/root",
-    "/home",
-    "/opt",
-    "/srv",
-    "/usr/local",
-    "/var/lib",
-    "/var/log",
-    "/var/spool",
-];
+const PRIVATE: [&str; 9] =
+    ["/etc", "/root", "/home", "/opt", "/srv", "/usr/local", "/var/lib", "/var/log", "/var/spool"];
 /// Spares every call below the turbofish that `None` alone would need.
 const NO_DATA: Option<&str> = None;
 
@@ -40,9 +31,7 @@ fn main() -> ExitCode {
             integration::hosts::sweep_orphans();
             Ok(())
         }
-        _ => Err(anyhow::anyhow!(
-            "usage: labhost boot HOSTNAME NUMBER FOLDER | labhost sweep"
-        )),
+        _ => Err(anyhow::anyhow!("usage: labhost boot HOSTNAME NUMBER FOLDER | labhost sweep")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -73,9 +62,7 @@ fn boot(hostname: &str, number: &str, folder: &Path) -> anyhow::Result<()> {
     fs::write(&ready, number_outside.display().to_string())?;
     fs::rename(&ready, folder.join("ready"))?;
     // Nothing is ever written to this pipe; it closes when the test process ends.
-    std::io::stdin()
-        .read_to_end(&mut Vec::new())
-        .context("input")?;
+    std::io::stdin().read_to_end(&mut Vec::new()).context("input")?;
     Ok(())
 }
 
@@ -104,11 +91,8 @@ fn mount_disk(folder: &Path) -> anyhow::Result<()> {
         let layer = folder.join("disk").join(path.trim_start_matches('/'));
         let upper = made(layer.join("upper"))?;
         let work = made(layer.join("work"))?;
-        let options = format!(
-            "lowerdir={path},upperdir={},workdir={}",
-            upper.display(),
-            work.display()
-        );
+        let options =
+            format!("lowerdir={path},upperdir={},workdir={}", upper.display(), work.display());
         attach("overlay", Path::new(path), Some(&options))?;
     }
     // An engine cannot stack its layers on an overlay: it gets the real disk.
@@ -120,13 +104,8 @@ fn mount_disk(folder: &Path) -> anyhow::Result<()> {
 fn write_identity(hostname: &str, number: &str, folder: &Path) -> anyhow::Result<()> {
     let number: u32 = number.parse().context("the host's number")?;
     replace("/etc/hostname", &format!("{hostname}\n"))?;
-    replace(
-        "/etc/machine-id",
-        &format!("{:032x}\n", 0x5e4b_0000_u32 | number),
-    )?;
-    let lab = folder
-        .parent()
-        .context("a host's folder lies in its lab's")?;
+    replace("/etc/machine-id", &format!("{:032x}\n", 0x5e4b_0000_u32 | number))?;
+    let lab = folder.parent().context("a host's folder lies in its lab's")?;
     replace("/etc/hosts", &fs::read_to_string(lab.join("hosts"))?)?;
     let first_boot = folder.join("booted");
     if !first_boot.exists() {
@@ -160,11 +139,7 @@ fn adopt(children_ended: &SigSet) {
 
 fn attach(kind: &str, target: &Path, options: Option<&str>) -> anyhow::Result<()> {
     mount(Some(kind), target, Some(kind), MsFlags::empty(), options).with_context(|| {
-        let hint = if kind == "overlay" {
-            "; SKEP_LAB_DIR may name a better disk"
-        } else {
-            ""
-        };
+        let hint = if kind == "overlay" { "; SKEP_LAB_DIR may name a better disk" } else { "" };
         format!("cannot mount {kind} on {}{hint}", target.display())
     })
 }

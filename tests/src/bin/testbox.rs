@@ -44,24 +44,15 @@ enum OnTerm {
     Nothing,
 }
 
-const POLITE: OnTerm = OnTerm::End {
-    code: 0,
-    after: Duration::ZERO,
-};
+const POLITE: OnTerm = OnTerm::End { code: 0, after: Duration::ZERO };
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let on_term = match words(&arguments)[..] {
         ["polite"] | ["http" | "print" | "stderr" | "write" | "memory", ..] => POLITE,
-        ["polite", ms] => OnTerm::End {
-            code: 0,
-            after: milliseconds(ms),
-        },
+        ["polite", ms] => OnTerm::End { code: 0, after: milliseconds(ms) },
         ["deaf"] => OnTerm::Nothing,
-        _ => OnTerm::End {
-            code: CODE_TERMINATED,
-            after: Duration::ZERO,
-        },
+        _ => OnTerm::End { code: CODE_TERMINATED, after: Duration::ZERO },
     };
     // Blocked signals are kept until somebody waits for them, even for a first process.
     let mut signals = SigSet::empty();
@@ -118,12 +109,9 @@ fn act(words: &[&str]) -> io::Result<u8> {
             }
         }
         ["hostname"] => writeln!(io::stdout(), "{}", hostname())?,
-        ["user"] => writeln!(
-            io::stdout(),
-            "{}:{}",
-            nix::unistd::geteuid(),
-            nix::unistd::getegid()
-        )?,
+        ["user"] => {
+            writeln!(io::stdout(), "{}:{}", nix::unistd::geteuid(), nix::unistd::getegid())?
+        }
         ["cat", path] => io::stdout().write_all(&std::fs::read(path)?)?,
         ["exists", path] => return Ok(u8::from(!std::fs::exists(path)?)),
         ["write", path, text] => {
@@ -182,10 +170,7 @@ fn get(address: &str) -> io::Result<()> {
     let (host, path) = address.split_once('/').unwrap_or((address, ""));
     let mut stream = TcpStream::connect(host)?;
     stream.set_read_timeout(Some(REQUEST_LIMIT))?;
-    write!(
-        stream,
-        "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-    )?;
+    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     let (_, body) = text.split_once("\r\n\r\n").unwrap_or_default();
@@ -212,10 +197,7 @@ fn use_memory(mebibytes: usize) {
 
 fn hostname() -> String {
     let name = nix::unistd::gethostname();
-    name.map_or_else(
-        |_| "?".to_owned(),
-        |name| name.to_string_lossy().into_owned(),
-    )
+    name.map_or_else(|_| "?".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 fn milliseconds(word: &str) -> Duration {
@@ -223,8 +205,7 @@ fn milliseconds(word: &str) -> Duration {
 }
 
 fn number<Number: std::str::FromStr>(word: &str) -> Number {
-    word.parse()
-        .unwrap_or_else(|_| panic!("not a number that fits: {word:?}"))
+    word.parse().unwrap_or_else(|_| panic!("not a number that fits: {word:?}"))
 }
 
 fn report(text: &str) {

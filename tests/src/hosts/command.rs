@@ -50,17 +50,8 @@ impl Output {
     }
 
     fn told(&self) -> String {
-        let Output {
-            command,
-            code,
-            stdout,
-            stderr,
-        } = self;
-        let late = if *code == CODE_TIMED_OUT {
-            " (time is up)"
-        } else {
-            ""
-        };
+        let Output { command, code, stdout, stderr } = self;
+        let late = if *code == CODE_TIMED_OUT { " (time is up)" } else { "" };
         format!("`{command}` ended with {code}{late}\n{stdout}{stderr}")
     }
 }
@@ -77,11 +68,7 @@ pub(super) fn run_with_input<Word: AsRef<str>>(words: &[Word], input: &[u8]) -> 
     let mut child = Command::new("timeout")
         .args(["--kill-after=5", LIMIT_SECONDS])
         .args(&words)
-        .stdin(if input.is_empty() {
-            Stdio::null()
-        } else {
-            Stdio::piped()
-        })
+        .stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -119,9 +106,5 @@ pub fn binary(name: &str) -> PathBuf {
 fn default_folder() -> PathBuf {
     let program = std::env::current_exe().expect("the running program has a path");
     let folder = program.parent().expect("a program lies in a folder");
-    if folder.ends_with("deps") {
-        folder.join("..")
-    } else {
-        folder.to_path_buf()
-    }
+    if folder.ends_with("deps") { folder.join("..") } else { folder.to_path_buf() }
 }

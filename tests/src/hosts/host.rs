@@ -49,11 +49,7 @@ pub struct Host {
 
 impl Host {
     pub(super) fn new(names: HostNames) -> Host {
-        Host {
-            names,
-            machine: Mutex::new(None),
-            daemon: Mutex::new(None),
-        }
+        Host { names, machine: Mutex::new(None), daemon: Mutex::new(None) }
     }
 
     pub fn index(&self) -> usize {
@@ -91,8 +87,7 @@ impl Host {
 
     /// Whether packets pass to an address and back.
     pub fn reaches(&self, address: &str) -> bool {
-        self.run(&reach_command(address).each_ref().map(String::as_str))
-            .is_ok()
+        self.run(&reach_command(address).each_ref().map(String::as_str)).is_ok()
     }
 
     /// The command line of skep, inside the host.
@@ -113,8 +108,7 @@ impl Host {
 
     pub fn write_file(&self, path: &str, contents: &[u8]) {
         let script = r#"mkdir -p "$(dirname "$1")" && cat >"$1""#;
-        self.run_with_input(&["sh", "-c", script, "sh", path], contents)
-            .ok();
+        self.run_with_input(&["sh", "-c", script, "sh", path], contents).ok();
     }
 
     pub fn read_file(&self, path: &str) -> String {
@@ -137,20 +131,10 @@ impl Host {
         *lock(&self.daemon) = Some(kind);
         let socket = format!("/proc/{first_process}/root/{DAEMON_SOCKET}");
         let answers = poll(DAEMON_LIMIT, || {
-            assert!(
-                self.daemon_runs(),
-                "skep ended on {}:\n{}",
-                self.name(),
-                self.daemon_log(40)
-            );
+            assert!(self.daemon_runs(), "skep ended on {}:\n{}", self.name(), self.daemon_log(40));
             UnixStream::connect(&socket).is_ok()
         });
-        assert!(
-            answers,
-            "skep does not listen on {}:\n{}",
-            self.name(),
-            self.daemon_log(40)
-        );
+        assert!(answers, "skep does not listen on {}:\n{}", self.name(), self.daemon_log(40));
     }
 
     pub fn daemon_runs(&self) -> bool {
@@ -196,25 +180,14 @@ impl Host {
         self.with_machine(|machine| machine.start(ENGINE, &command));
         let ready = poll(ENGINE_LIMIT, || {
             let runs = self.with_machine(|machine| machine.runs(ENGINE));
-            assert!(
-                runs,
-                "dockerd ended on {}:\n{}",
-                self.name(),
-                self.engine_log(20)
-            );
+            assert!(runs, "dockerd ended on {}:\n{}", self.name(), self.engine_log(20));
             self.engine_answers()
         });
-        assert!(
-            ready,
-            "dockerd does not answer on {}:\n{}",
-            self.name(),
-            self.engine_log(20)
-        );
+        assert!(ready, "dockerd does not answer on {}:\n{}", self.name(), self.engine_log(20));
     }
 
     pub fn engine_answers(&self) -> bool {
-        self.ping_engine()
-            .is_ok_and(|answer| answer.starts_with("HTTP/1.0 200"))
+        self.ping_engine().is_ok_and(|answer| answer.starts_with("HTTP/1.0 200"))
     }
 
     pub fn engine_log(&self, lines: usize) -> String {
@@ -239,10 +212,7 @@ impl Host {
 
     fn docker_with_input(&self, arguments: &[&str], input: &[u8]) -> Output {
         let socket = format!("unix://{}", self.engine_socket().display());
-        run_with_input(
-            &[&["docker", "--host", &socket][..], arguments].concat(),
-            input,
-        )
+        run_with_input(&[&["docker", "--host", &socket][..], arguments].concat(), input)
     }
 
     /// True if the signal made the program end, which has then been waited for.
@@ -280,36 +250,17 @@ impl Host {
 
 /// To a port that nobody uses: a refusal is an answer too.
 pub(super) fn reach_command(address: &str) -> [String; 3] {
-    [
-        binary("testbox").display().to_string(),
-        "reach".to_owned(),
-        format!("{address}:9"),
-    ]
+    [binary("testbox").display().to_string(), "reach".to_owned(), format!("{address}:9")]
 }
 
 fn engine_command(names: &HostNames) -> Vec<String> {
     // The second socket is for the test process, which does not see the host's own /run.
     let outside = format!("unix://{}", names.engine_socket().display());
     let group = format!("/{}", names.namespace);
-    let words = [
-        "dockerd",
-        "--host",
-        "unix:///run/docker.sock",
-        "--host",
-        &outside,
-    ];
+    let words = ["dockerd", "--host", "unix:///run/docker.sock", "--host", &outside];
     // This machine's control groups are shared by all hosts: each gets a branch of its own.
-    let groups = [
-        "--cgroup-parent",
-        &group,
-        "--exec-opt",
-        "native.cgroupdriver=cgroupfs",
-    ];
-    words
-        .iter()
-        .chain(&groups)
-        .map(|&word| word.to_owned())
-        .collect()
+    let groups = ["--cgroup-parent", &group, "--exec-opt", "native.cgroupdriver=cgroupfs"];
+    words.iter().chain(&groups).map(|&word| word.to_owned()).collect()
 }
 
 /// A test that failed while it held a lock has said so already; what follows is only clearing up.

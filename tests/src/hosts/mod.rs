@@ -44,24 +44,16 @@ impl Lab {
         let names = LabNames::new(name);
         sweep::claim(&names, hosts);
         let switch = Switch::build(&names);
-        let hosts = (1..=hosts)
-            .map(|index| Host::new(names.host(index)))
-            .collect();
+        let hosts = (1..=hosts).map(|index| Host::new(names.host(index))).collect();
         // From here on a panic drops the lab and so removes what was built.
-        let lab = Lab {
-            names,
-            switch,
-            hosts,
-        };
+        let lab = Lab { names, switch, hosts };
         lab.at_once(lab.hosts.iter(), |lab, host| lab.power_on(host.index()));
         lab
     }
 
     pub fn host(&self, index: usize) -> &Host {
         let position = index.checked_sub(1).expect("hosts are numbered from 1");
-        self.hosts
-            .get(position)
-            .unwrap_or_else(|| panic!("this lab has no host {index}"))
+        self.hosts.get(position).unwrap_or_else(|| panic!("this lab has no host {index}"))
     }
 
     pub fn hosts(&self) -> impl Iterator<Item = &Host> {
@@ -93,8 +85,7 @@ impl Lab {
 
     /// Nothing passes between these two; all others reach both.
     pub fn cut_between(&self, one: usize, other: usize) {
-        self.switch
-            .part(&self.host(one).names, &self.host(other).names);
+        self.switch.part(&self.host(one).names, &self.host(other).names);
     }
 
     /// Undoes every cut of one host.
@@ -141,8 +132,7 @@ impl Lab {
     /// Whether a visitor on the lab's network gets an answer from a host.
     pub fn reaches_from_outside(&self, index: usize) -> bool {
         let command = host::reach_command(self.host(index).address());
-        self.run_outside(&command.each_ref().map(String::as_str))
-            .is_ok()
+        self.run_outside(&command.each_ref().map(String::as_str)).is_ok()
     }
 
     /// A folder of the lab on the real disk, gone with the lab; the hosts see it at the same path.

@@ -32,9 +32,7 @@ impl LabNames {
             "a lab's name is part of paths: lower case letters, digits and - only, not {name:?}"
         );
         let digest = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
-        let [first, second, ..] = digest.as_ref() else {
-            unreachable!("SHA-256 has 32 bytes")
-        };
+        let [first, second, ..] = digest.as_ref() else { unreachable!("SHA-256 has 32 bytes") };
         LabNames {
             name: name.to_owned(),
             prefix: format!("{PREFIX}{first:02x}{:x}", second >> 4),
@@ -66,10 +64,7 @@ impl LabNames {
     }
 
     pub(super) fn host(&self, index: usize) -> HostNames {
-        assert!(
-            (1..=HOSTS_MAX).contains(&index),
-            "a lab has 1 to {HOSTS_MAX} hosts"
-        );
+        assert!((1..=HOSTS_MAX).contains(&index), "a lab has 1 to {HOSTS_MAX} hosts");
         HostNames {
             index,
             hostname: format!("rasp{index}"),
@@ -127,23 +122,11 @@ impl HostNames {
         let mut words: Vec<String> = vec!["nsenter".to_owned()];
         words.push(format!("--net={}", self.namespace_file().display()));
         words.extend(
-            [
-                "unshare",
-                "--mount",
-                "--uts",
-                "--ipc",
-                "--pid",
-                "--fork",
-                "--kill-child",
-            ]
-            .map(str::to_owned),
+            ["unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child"]
+                .map(str::to_owned),
         );
         words.push(binary("labhost").display().to_string());
-        words.extend([
-            "boot".to_owned(),
-            self.hostname.clone(),
-            self.index.to_string(),
-        ]);
+        words.extend(["boot".to_owned(), self.hostname.clone(), self.index.to_string()]);
         words.push(self.folder.display().to_string());
         words
     }
@@ -157,11 +140,7 @@ pub(super) fn existing_labs() -> Vec<(String, PathBuf)> {
     entries
         .filter_map(|entry| {
             let entry = entry.ok()?;
-            let name = entry
-                .file_name()
-                .to_str()?
-                .strip_prefix(FOLDER_PREFIX)?
-                .to_owned();
+            let name = entry.file_name().to_str()?.strip_prefix(FOLDER_PREFIX)?.to_owned();
             Some((name, entry.path()))
         })
         .collect()

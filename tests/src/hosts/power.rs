@@ -52,17 +52,9 @@ impl Machine {
             );
             names.ready_file().exists()
         });
-        assert!(
-            ready,
-            "{} does not boot:\n{}",
-            names.hostname,
-            tail(names, "boot", 20)
-        );
+        assert!(ready, "{} does not boot:\n{}", names.hostname, tail(names, "boot", 20));
         let text = std::fs::read_to_string(names.ready_file()).expect("it was just there");
-        let first_process = text
-            .trim()
-            .parse()
-            .expect("the first process writes its number");
+        let first_process = text.trim().parse().expect("the first process writes its number");
         Machine {
             names: names.clone(),
             parent,
@@ -77,11 +69,7 @@ impl Machine {
 
     /// Starts a long-running program inside; what it says goes to the log of that name.
     pub(super) fn start(&mut self, name: &'static str, command: &[String]) {
-        assert!(
-            !self.runs(name),
-            "{name} runs already on {}",
-            self.names.hostname
-        );
+        assert!(!self.runs(name), "{name} runs already on {}", self.names.hostname);
         let words = [&door(self.first_process)[..], command].concat();
         let mut door = spawn(&words, Stdio::null(), &self.names.log(name));
         let mut process = None;
@@ -90,11 +78,7 @@ impl Machine {
             process.is_some() || door.try_wait().expect("a child can be asked").is_some()
         });
         let process = process.unwrap_or_else(|| {
-            panic!(
-                "{name} did not start on {}:\n{}",
-                self.names.hostname,
-                self.tail(name, 20)
-            )
+            panic!("{name} did not start on {}:\n{}", self.names.hostname, self.tail(name, 20))
         });
         self.programs.insert(name, Program { door, process });
     }
@@ -105,21 +89,13 @@ impl Machine {
     }
 
     pub(super) fn runs(&mut self, name: &str) -> bool {
-        self.programs.get_mut(name).is_some_and(|program| {
-            program
-                .door
-                .try_wait()
-                .expect("a child can be asked")
-                .is_none()
-        })
+        self.programs
+            .get_mut(name)
+            .is_some_and(|program| program.door.try_wait().expect("a child can be asked").is_none())
     }
 
     pub(super) fn signal(&mut self, name: &str, signal: Signal) {
-        assert!(
-            self.runs(name),
-            "{name} does not run on {}",
-            self.names.hostname
-        );
+        assert!(self.runs(name), "{name} does not run on {}", self.names.hostname);
         let program = self.programs.get(name).expect("it runs");
         kill(program.process, signal).expect("the process is ours and has not been waited for");
         if signal == Signal::SIGCONT {
@@ -130,21 +106,14 @@ impl Machine {
 
     /// Waits for the end of a program that has been told to end.
     pub(super) fn wait_end(&mut self, name: &str) -> ExitStatus {
-        let program = self
-            .programs
-            .get_mut(name)
-            .expect("only started programs are waited for");
+        let program = self.programs.get_mut(name).expect("only started programs are waited for");
         let mut status = None;
         poll(PROGRAM_END_LIMIT, || {
             status = program.door.try_wait().expect("a child can be asked");
             status.is_some()
         });
         let status = status.unwrap_or_else(|| {
-            panic!(
-                "{name} on {} does not end:\n{}",
-                self.names.hostname,
-                self.tail(name, 40)
-            )
+            panic!("{name} on {} does not end:\n{}", self.names.hostname, self.tail(name, 40))
         });
         self.programs.remove(name);
         status
@@ -153,10 +122,7 @@ impl Machine {
     /// Ends every process of the host at once. Does not panic: a lab is also dropped in a panic.
     pub(super) fn kill(mut self) {
         if let Err(error) = kill(self.first_process, Signal::SIGKILL) {
-            eprintln!(
-                "{}: cannot kill the first process: {error}",
-                self.names.hostname
-            );
+            eprintln!("{}: cannot kill the first process: {error}", self.names.hostname);
         }
         for program in self.programs.values_mut() {
             // A door that stopped with its program would never take notice of its end, and without
@@ -178,11 +144,9 @@ impl Machine {
 /// The command that steps into the namespaces of a host.
 pub(super) fn door(first_process: Pid) -> Vec<String> {
     let target = format!("--target={first_process}");
-    [
-        "nsenter", &target, "--mount", "--uts", "--ipc", "--net", "--pid", "--",
-    ]
-    .map(str::to_owned)
-    .to_vec()
+    ["nsenter", &target, "--mount", "--uts", "--ipc", "--net", "--pid", "--"]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 /// The last lines of what a program of a host said.
@@ -223,12 +187,7 @@ fn open_log(path: &Path) -> File {
 fn only_child(door: &Child) -> Option<Pid> {
     let id = door.id();
     let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).ok()?;
-    children
-        .split_whitespace()
-        .next()?
-        .parse()
-        .ok()
-        .map(Pid::from_raw)
+    children.split_whitespace().next()?.parse().ok().map(Pid::from_raw)
 }
 
 fn door_process(door: &Child) -> Pid {
@@ -249,8 +208,5 @@ fn remove_if_there(path: &Path) {
 
 /// True when nothing runs in the namespace any more.
 pub(super) fn is_empty(namespace: &str) -> bool {
-    run(&["ip", "netns", "pids", namespace])
-        .stdout
-        .trim()
-        .is_empty()
+    run(&["ip", "netns", "pids", namespace]).stdout.trim().is_empty()
 }

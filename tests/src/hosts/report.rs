@@ -17,16 +17,10 @@ pub(super) fn print(lab: &Lab) {
             &format!("{} ({power}): dockerd", host.name()),
             &tail(&host.names, ENGINE, ENGINE_LINES),
         );
-        section(
-            &format!("{}: skep", host.name()),
-            &tail(&host.names, DAEMON, DAEMON_LINES),
-        );
+        section(&format!("{}: skep", host.name()), &tail(&host.names, DAEMON, DAEMON_LINES));
     }
     for host in lab.hosts().filter(|host| host.is_on()) {
-        section(
-            &format!("{}: containers", host.name()),
-            &host.docker(&["ps", "--all"]).stdout,
-        );
+        section(&format!("{}: containers", host.name()), &host.docker(&["ps", "--all"]).stdout);
         if host.daemon_runs() {
             view(host);
         }
@@ -36,28 +30,18 @@ pub(super) fn print(lab: &Lab) {
 /// The cluster as one of its members sees it. Views that differ are often the very fault.
 fn view(host: &Host) {
     for words in [&["node", "ls"][..], &["service", "ls"]] {
-        section(
-            &format!("{}: skep {}", host.name(), words.join(" ")),
-            &ask(host, words),
-        );
+        section(&format!("{}: skep {}", host.name(), words.join(" ")), &ask(host, words));
     }
     for service in ask(host, &["service", "ls", "--quiet"]).split_whitespace() {
         let words = ["service", "ps", "--no-trunc", service];
-        section(
-            &format!("{}: skep service ps {service}", host.name()),
-            &ask(host, &words),
-        );
+        section(&format!("{}: skep service ps {service}", host.name()), &ask(host, &words));
     }
 }
 
 fn ask(host: &Host, words: &[&str]) -> String {
     let program = super::command::binary("skep").display().to_string();
     let output = host.run(&[&["timeout", ANSWER_SECONDS, &program][..], words].concat());
-    if output.is_ok() {
-        output.stdout
-    } else {
-        String::new()
-    }
+    if output.is_ok() { output.stdout } else { String::new() }
 }
 
 fn section(title: &str, text: &str) {

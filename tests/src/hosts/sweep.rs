@@ -16,10 +16,7 @@ const NAMESPACES: &str = "/run/netns";
 
 /// Makes the lab's folder, after removing what an earlier lab of this name left behind.
 pub(super) fn claim(names: &LabNames, hosts: usize) {
-    assert!(
-        nix::unistd::geteuid().is_root(),
-        "a lab of hosts needs root: run the tests as root"
-    );
+    assert!(nix::unistd::geteuid().is_root(), "a lab of hosts needs root: run the tests as root");
     let folder = names.folder();
     assert!(
         !has_living_owner(&folder),
@@ -32,10 +29,7 @@ pub(super) fn claim(names: &LabNames, hosts: usize) {
         .and_then(|()| fs::write(folder.join("owner"), owner(std::process::id())))
         .and_then(|()| fs::write(folder.join("hosts"), names.hosts_file(hosts)));
     if let Err(error) = made {
-        panic!(
-            "{}: {error}; SKEP_LAB_DIR may name a better place",
-            folder.display()
-        );
+        panic!("{}: {error}; SKEP_LAB_DIR may name a better place", folder.display());
     }
 }
 
@@ -46,19 +40,13 @@ pub(super) fn remove(names: &LabNames) {
             rest == "sw" || (!rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
         })
     };
-    for namespace in entries(Path::new(NAMESPACES))
-        .into_iter()
-        .filter(|it| ours(&file_name(it)))
-    {
+    for namespace in entries(Path::new(NAMESPACES)).into_iter().filter(|it| ours(&file_name(it))) {
         remove_namespace(&file_name(&namespace));
     }
     // Version 1 has a tree per controller below the root, version 2 one tree at the root.
     let root = Path::new(GROUPS_ROOT);
     let trees = entries(root).into_iter().chain([root.to_path_buf()]);
-    for group in trees
-        .flat_map(|tree| entries(&tree))
-        .filter(|it| ours(&file_name(it)))
-    {
+    for group in trees.flat_map(|tree| entries(&tree)).filter(|it| ours(&file_name(it))) {
         if !poll(GONE_LIMIT, || remove_group(&group).is_ok()) {
             eprintln!("the control group {} cannot be removed", group.display());
         }
@@ -76,20 +64,14 @@ pub fn sweep_orphans() {
 }
 
 fn remove_namespace(namespace: &str) {
-    for process in run(&["ip", "netns", "pids", namespace])
-        .stdout
-        .split_whitespace()
-    {
+    for process in run(&["ip", "netns", "pids", namespace]).stdout.split_whitespace() {
         // It may have ended by itself since.
         run(&["kill", "-KILL", process]);
     }
     poll(GONE_LIMIT, || power::is_empty(namespace));
     let deleted = run(&["ip", "netns", "del", namespace]);
     if !deleted.is_ok() {
-        eprintln!(
-            "the namespace {namespace} cannot be removed: {}",
-            deleted.stderr
-        );
+        eprintln!("the namespace {namespace} cannot be removed: {}", deleted.stderr);
     }
 }
 
@@ -138,13 +120,9 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
     };
-    entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .collect()
+    entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default()
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }

@@ -27,9 +27,7 @@ pub(super) struct Switch {
 
 impl Switch {
     pub(super) fn build(names: &LabNames) -> Switch {
-        let switch = Switch {
-            namespace: names.switch_namespace(),
-        };
+        let switch = Switch { namespace: names.switch_namespace() };
         run(&["ip", "netns", "add", &switch.namespace]).ok();
         switch.link("link set lo up");
         switch.link("link add br0 type bridge");
@@ -41,13 +39,7 @@ impl Switch {
 
     /// A new network namespace for a host that is off, and a cable into it.
     pub(super) fn plug_in(&self, host: &HostNames) {
-        let HostNames {
-            namespace,
-            port,
-            mac,
-            address,
-            ..
-        } = host;
+        let HostNames { namespace, port, mac, address, .. } = host;
         if host.namespace_file().exists() {
             run(&["ip", "netns", "del", namespace]).ok();
         }
@@ -63,12 +55,8 @@ impl Switch {
         ));
         self.raise(host);
         let inside = |words: &str| {
-            run(&[
-                &["ip", "-n", namespace][..],
-                &words.split(' ').collect::<Vec<_>>(),
-            ]
-            .concat())
-            .ok()
+            run(&[&["ip", "-n", namespace][..], &words.split(' ').collect::<Vec<_>>()].concat())
+                .ok()
         };
         inside("link set lo up");
         inside(&format!("addr add {address}/24 brd + dev eth0"));
