@@ -32,7 +32,9 @@ fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
     let bytes = writer
         .into_inner()
         .expect("a vector is flushed without fail");
-    String::from_utf8(bytes).expect("blanks between UTF-8 leave it UTF-8")
+    let text = String::from_utf8(bytes).expect("blanks between UTF-8 leave it UTF-8");
+    // An empty last column is no reason for blanks at the end.
+    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 /// A message of another program may hold what would tear a line apart or steer the terminal.
@@ -94,7 +96,7 @@ mod tests {
         ]];
         expect![[r#"
             ID        NAME                 PORTS
-            a         long enough for it   
+            a         long enough for it
         "#]]
         .assert_eq(&table(["ID", "NAME", "PORTS"], &rows));
         let torn = [["a\nb\tc\u{1b}[31m".to_owned()]];

@@ -193,8 +193,8 @@ mod tests {
         let services = [plain_service(), full_service()];
         expect![[r#"
             ID              NAME      MODE         REPLICAS               IMAGE              PORTS
-            0000000000001   monitor   global       1/3                    redis:latest       
-            0000000000002   web       replicated   1/3 (max 2 per node)   ghcr.io/me/web:1   
+            0000000000001   monitor   global       1/3                    redis:latest
+            0000000000002   web       replicated   1/3 (max 2 per node)   ghcr.io/me/web:1
         "#]]
         .assert_eq(&list(&services, Format::Table));
         expect_file!["expected/service_ls.json"].assert_eq(&list(&services, Format::Json));
