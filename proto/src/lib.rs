@@ -1,5 +1,8 @@
 //! The wire format, and the only place where it meets the vocabulary of `common`.
 
+// In the crates that name only our own enums; elsewhere foreign ones would be in the way.
+#![deny(clippy::wildcard_enum_match_arm)]
+
 pub mod convert;
 
 /// The generated types.

@@ -17,9 +17,7 @@ pub(super) fn rfc3339(time: WallTime) -> String {
 
 /// Seconds since 1970; the time of day, its seconds and the zone may be left out.
 pub(super) fn parse_rfc3339(text: &str) -> Option<i64> {
-    let (date, time) = text
-        .split_once(['T', 't', ' '])
-        .map_or((text, None), |(d, t)| (d, Some(t)));
+    let (date, time) = text.split_once(['T', 't', ' ']).map_or((text, None), |(d, t)| (d, Some(t)));
     let days = parse_date(date)?;
     let Some(time) = time else {
         return Some(days * SECONDS_PER_DAY);
@@ -82,11 +80,7 @@ fn date_of(days_since_1970: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day)
 }
@@ -105,11 +99,7 @@ mod tests {
         ];
         for (millis, text) in cases {
             assert_eq!(rfc3339(WallTime(millis)), text);
-            assert_eq!(
-                parse_rfc3339(text),
-                i64::try_from(millis / 1000).ok(),
-                "{text}"
-            );
+            assert_eq!(parse_rfc3339(text), i64::try_from(millis / 1000).ok(), "{text}");
         }
     }
 

@@ -16,20 +16,10 @@ use proto::v1;
 #[derive(Debug, Args)]
 struct Membership {
     /// The address by which others reach this machine, as IP or IP:PORT [default: found out]
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        default_value = "",
-        hide_default_value = true
-    )]
+    #[arg(long, value_name = "ADDRESS", default_value = "", hide_default_value = true)]
     advertise_addr: String,
     /// Where it listens as a manager [default: the port of the advertised address, everywhere]
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        default_value = "",
-        hide_default_value = true
-    )]
+    #[arg(long, value_name = "ADDRESS", default_value = "", hide_default_value = true)]
     listen_addr: String,
     /// Whether it runs tasks: active, pause or drain
     #[arg(long, default_value = "active", value_parser = parse_availability)]
@@ -87,11 +77,7 @@ pub(super) async fn init(target: &Target, given: Init) -> Result<(), CliError> {
     };
     let answer = accept(target.local().await?.init(request).await?);
     let node = NodeId(answer.node).to_string();
-    out::write(&render::initialized(
-        &node,
-        &answer.worker_token,
-        &answer.address,
-    ))
+    out::write(&render::initialized(&node, &answer.worker_token, &answer.address))
 }
 
 pub(super) async fn join(target: &Target, given: Join) -> Result<(), CliError> {
@@ -117,10 +103,7 @@ pub(super) async fn leave(target: &Target, given: Leave) -> Result<(), CliError>
 
 pub(super) async fn join_token(target: &Target, given: JoinToken) -> Result<(), CliError> {
     let role = v1::Role::from(given.role).into();
-    let request = v1::GetJoinTokenRequest {
-        role,
-        rotate: given.rotate,
-    };
+    let request = v1::GetJoinTokenRequest { role, rotate: given.rotate };
     let answer = accept(target.control().await?.get_join_token(request).await?);
     if given.quiet {
         return out::line(&answer.token);
@@ -128,11 +111,7 @@ pub(super) async fn join_token(target: &Target, given: JoinToken) -> Result<(), 
     if given.rotate {
         out::write(&render::rotated(given.role))?;
     }
-    out::write(&render::how_to_join(
-        given.role,
-        &answer.token,
-        &answer.address,
-    ))
+    out::write(&render::how_to_join(given.role, &answer.token, &answer.address))
 }
 
 /// Of this program, and of the daemon where it answers: after an upgrade they may differ.

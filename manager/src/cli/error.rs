@@ -60,10 +60,7 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
 /// The server's own words where it has any: it knows the cause and the way out.
 fn in_words(status: &Status) -> String {
     if let Some(source) = status.source() {
-        return format!(
-            "the connection to the skep daemon broke: {}",
-            innermost(source)
-        );
+        return format!("the connection to the skep daemon broke: {}", innermost(source));
     }
     match (status.code(), status.message()) {
         (Code::Unimplemented, "") => "the daemon does not know this command: it is of another \
@@ -82,10 +79,7 @@ mod tests {
     fn what_was_typed_wrong_ends_with_2() {
         let usage = CliError::Refused(Status::invalid_argument("x"));
         assert_eq!(usage.exit_code(), ExitCode::from(2));
-        assert_eq!(
-            CliError::Refused(Status::not_found("x")).exit_code(),
-            ExitCode::from(1)
-        );
+        assert_eq!(CliError::Refused(Status::not_found("x")).exit_code(), ExitCode::from(1));
         assert_eq!(CliError::Refused(Status::not_found("x")).to_string(), "x");
         assert_eq!(CliError::OutputClosed.exit_code(), ExitCode::SUCCESS);
     }

@@ -71,11 +71,7 @@ struct Daemon {
     #[arg(long, value_name = "SOCKET")]
     socket: Option<PathBuf>,
     /// Docker Engine
-    #[arg(
-        long,
-        default_value = "unix:///var/run/docker.sock",
-        value_name = "SOCKET"
-    )]
+    #[arg(long, default_value = "unix:///var/run/docker.sock", value_name = "SOCKET")]
     docker: String,
     /// How much it says: error, warn, info, debug, trace, or a filter such as info,openraft=warn
     #[arg(long, default_value = "info", value_name = "FILTER")]
@@ -84,21 +80,9 @@ struct Daemon {
 
 impl Daemon {
     fn into_options(self) -> DaemonOptions {
-        let Daemon {
-            data_dir,
-            run_dir,
-            socket,
-            docker,
-            log,
-        } = self;
+        let Daemon { data_dir, run_dir, socket, docker, log } = self;
         let socket = socket.unwrap_or_else(|| run_dir.join("skep.sock"));
-        DaemonOptions {
-            data_dir,
-            run_dir,
-            socket,
-            docker,
-            log,
-        }
+        DaemonOptions { data_dir, run_dir, socket, docker, log }
     }
 }
 
@@ -216,14 +200,8 @@ mod tests {
             ("skep daemon --run-dir /r --socket /s", "/s"),
         ] {
             let arguments = Arguments::try_parse_from(line.split(' ')).expect(line);
-            let Command::Daemon(daemon) = arguments.command else {
-                panic!("{line}")
-            };
-            assert_eq!(
-                daemon.into_options().socket,
-                PathBuf::from(socket),
-                "{line}"
-            );
+            let Command::Daemon(daemon) = arguments.command else { panic!("{line}") };
+            assert_eq!(daemon.into_options().socket, PathBuf::from(socket), "{line}");
         }
     }
 }

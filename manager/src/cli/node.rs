@@ -92,11 +92,7 @@ pub(super) struct TaskStyle {
 
 impl TaskStyle {
     pub(super) fn width(&self) -> tasks::Width {
-        if self.no_trunc {
-            tasks::Width::Full
-        } else {
-            tasks::Width::Truncated
-        }
+        if self.no_trunc { tasks::Width::Full } else { tasks::Width::Truncated }
     }
 }
 
@@ -153,10 +149,7 @@ pub(super) async fn run(target: &Target, command: NodeCommand) -> Result<(), Cli
 async fn find(target: &Target, nodes: Vec<String>) -> Result<(Vec<SeenNode>, Stamp), CliError> {
     let request = v1::ListNodesRequest { nodes };
     let answer = accept(target.control().await?.list_nodes(request).await?);
-    Ok((
-        all(answer.nodes)?,
-        answer.now.map(Stamp::from).unwrap_or_default(),
-    ))
+    Ok((all(answer.nodes)?, answer.now.map(Stamp::from).unwrap_or_default()))
 }
 
 async fn ls(target: &Target, given: Ls) -> Result<(), CliError> {
@@ -178,10 +171,7 @@ async fn inspect(target: &Target, given: Inspect) -> Result<(), CliError> {
 }
 
 async fn ps(target: &Target, given: Ps) -> Result<(), CliError> {
-    let request = v1::ListTasksRequest {
-        nodes: given.nodes,
-        ..Default::default()
-    };
+    let request = v1::ListTasksRequest { nodes: given.nodes, ..Default::default() };
     let answer = accept(target.control().await?.list_tasks(request).await?);
     show_tasks(answer, &given.style)
 }
@@ -189,9 +179,7 @@ async fn ps(target: &Target, given: Ps) -> Result<(), CliError> {
 async fn update(target: &Target, given: Update) -> Result<(), CliError> {
     let request = v1::UpdateNodeRequest {
         node: given.node.clone(),
-        availability: given
-            .availability
-            .map(|it| v1::Availability::from(it).into()),
+        availability: given.availability.map(|it| v1::Availability::from(it).into()),
         role: given.role.map(|it| v1::Role::from(it).into()),
         labels_put: given.labels_put.into_iter().collect(),
         labels_remove: given.labels_remove,
@@ -213,10 +201,7 @@ async fn set_role(target: &Target, given: Nodes, role: Role) -> Result<(), CliEr
         };
         match client.update_node(request).await {
             Ok(answer) => {
-                accept(answer)
-                    .warnings
-                    .iter()
-                    .for_each(|it| out::warning(it));
+                accept(answer).warnings.iter().for_each(|it| out::warning(it));
                 out::line(&match role {
                     Role::Manager => format!("Node {node} promoted to a manager in the cluster."),
                     Role::Worker => format!("Manager {node} demoted in the cluster."),
@@ -232,10 +217,7 @@ async fn rm(target: &Target, given: Rm) -> Result<(), CliError> {
     let mut client = target.control().await?;
     let mut result = Ok(());
     for node in given.nodes {
-        let request = v1::RemoveNodeRequest {
-            node: node.clone(),
-            force: given.force,
-        };
+        let request = v1::RemoveNodeRequest { node: node.clone(), force: given.force };
         match client.remove_node(request).await {
             Ok(answer) => {
                 accept(answer);

@@ -98,22 +98,12 @@ async fn look(
     service: ServiceId,
 ) -> Result<Progress, CliError> {
     let services = vec![service.to_string()];
-    let request = v1::ListServicesRequest {
-        services: services.clone(),
-    };
+    let request = v1::ListServicesRequest { services: services.clone() };
     let found = client.list_services(request).await?.into_inner().services;
     let found: Vec<SeenService> = all(found)?;
-    let found = found
-        .first()
-        .ok_or_else(|| Status::not_found("the service was removed"))?;
-    let goal = Goal {
-        desired: found.desired,
-        restart: found.service.spec.task.restart.clone(),
-    };
-    let request = v1::ListTasksRequest {
-        services,
-        ..v1::ListTasksRequest::default()
-    };
+    let found = found.first().ok_or_else(|| Status::not_found("the service was removed"))?;
+    let goal = Goal { desired: found.desired, restart: found.service.spec.task.restart.clone() };
+    let request = v1::ListTasksRequest { services, ..v1::ListTasksRequest::default() };
     let answer = client.list_tasks(request).await?.into_inner();
     let tasks: Vec<SeenTask> = all(answer.tasks)?;
     let now = answer.now.map(Stamp::from).unwrap_or_default();
@@ -137,10 +127,7 @@ impl Screen {
             Telling::Nothing => Screen::Dark,
             Telling::Progress if std::io::stdout().is_terminal() => {
                 let drawing = MultiProgress::with_draw_target(ProgressDrawTarget::stdout());
-                Screen::Live {
-                    drawing,
-                    lines: Vec::new(),
-                }
+                Screen::Live { drawing, lines: Vec::new() }
             }
             Telling::Progress => Screen::Lines(Told::default()),
         }

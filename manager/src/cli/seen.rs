@@ -108,21 +108,14 @@ pub(super) fn manager_word(status: ManagerStatus) -> &'static str {
 }
 
 fn missing(field: &'static str) -> Malformed {
-    Malformed {
-        field,
-        reason: "it is missing".to_owned(),
-    }
+    Malformed { field, reason: "it is missing".to_owned() }
 }
 
 impl TryFrom<v1::ServiceView> for SeenService {
     type Error = Malformed;
     fn try_from(view: v1::ServiceView) -> Result<SeenService, Malformed> {
         let service = view.service.ok_or_else(|| missing("service"))?.try_into()?;
-        Ok(SeenService {
-            service,
-            running: view.running,
-            desired: view.desired,
-        })
+        Ok(SeenService { service, running: view.running, desired: view.desired })
     }
 }
 
@@ -186,10 +179,7 @@ impl TryFrom<v1::NodeView> for SeenNode {
             name: node.name,
             address: node.address,
             spec: node.spec.ok_or_else(|| missing("node.spec"))?.try_into()?,
-            description: node
-                .description
-                .ok_or_else(|| missing("node.description"))?
-                .try_into()?,
+            description: node.description.ok_or_else(|| missing("node.description"))?.try_into()?,
             state,
             reason: status.reason,
             since: stamp(status.since),
@@ -214,29 +204,17 @@ mod tests {
     use super::*;
     use v1::TaskState as Wire;
 
-    const KEPT: v1::Stamp = v1::Stamp {
-        at_millis: 1,
-        wall_millis: 1,
-    };
-    const LATEST: v1::Stamp = v1::Stamp {
-        at_millis: 2,
-        wall_millis: 2,
-    };
+    const KEPT: v1::Stamp = v1::Stamp { at_millis: 1, wall_millis: 1 };
+    const LATEST: v1::Stamp = v1::Stamp { at_millis: 2, wall_millis: 2 };
 
     fn observed(state: Wire, failure: Option<Failure>, message: &str) -> v1::Observation {
         let failure = failure.as_ref().map(v1::Failure::from);
-        v1::Observation {
-            state: state.into(),
-            failure,
-            message: message.to_owned(),
-        }
+        v1::Observation { state: state.into(), failure, message: message.to_owned() }
     }
 
     fn view(kept: v1::Observation, latest: Option<v1::Observation>) -> v1::TaskView {
         let task = v1::Task {
-            slot: Some(v1::Slot {
-                of: Some(v1::slot::Of::Replica(1)),
-            }),
+            slot: Some(v1::Slot { of: Some(v1::slot::Of::Replica(1)) }),
             node: Some(5),
             desired: v1::DesiredState::Running.into(),
             observed: Some(kept),
@@ -244,12 +222,7 @@ mod tests {
             created: Some(KEPT),
             ..v1::Task::default()
         };
-        v1::TaskView {
-            task: Some(task),
-            latest,
-            latest_since: Some(LATEST),
-            ..Default::default()
-        }
+        v1::TaskView { task: Some(task), latest, latest_since: Some(LATEST), ..Default::default() }
     }
 
     fn read(view: v1::TaskView) -> (TaskState, u64, String) {
@@ -266,34 +239,19 @@ mod tests {
         let pulling = || Some(observed(Wire::Preparing, None, "pulling"));
         let cases = [
             (view(assigned(), None), said(TaskState::Assigned, 1, "")),
-            (
-                view(assigned(), pulling()),
-                said(TaskState::Preparing, 2, "pulling"),
-            ),
+            (view(assigned(), pulling()), said(TaskState::Preparing, 2, "pulling")),
             (view(running(), pulling()), said(TaskState::Running, 1, "")),
+            (view(lost(), None), said(TaskState::Failed, 1, "its node was lost")),
             (
-                view(lost(), None),
-                said(TaskState::Failed, 1, "its node was lost"),
-            ),
-            (
-                v1::TaskView {
-                    notice: "no limits".to_owned(),
-                    ..view(running(), None)
-                },
+                v1::TaskView { notice: "no limits".to_owned(), ..view(running(), None) },
                 said(TaskState::Running, 1, "no limits"),
             ),
             (
-                v1::TaskView {
-                    node_down: true,
-                    ..view(running(), None)
-                },
+                v1::TaskView { node_down: true, ..view(running(), None) },
                 said(TaskState::Running, 1, "its node is down"),
             ),
             (
-                v1::TaskView {
-                    node_down: true,
-                    ..view(lost(), None)
-                },
+                v1::TaskView { node_down: true, ..view(lost(), None) },
                 said(TaskState::Failed, 1, "its node was lost"),
             ),
         ];

@@ -52,11 +52,7 @@ struct Waiting {
 
 impl Waiting {
     fn telling(&self) -> Telling {
-        if self.quiet {
-            Telling::Nothing
-        } else {
-            Telling::Progress
-        }
+        if self.quiet { Telling::Nothing } else { Telling::Progress }
     }
 }
 
@@ -186,13 +182,8 @@ async fn create(target: &Target, given: Create) -> Result<(), CliError> {
         variable: &|name| std::env::var(name).ok(),
         random: shell::clock::seed(),
     };
-    let spec = given
-        .flags
-        .spec(&around)
-        .map_err(|error| CliError::Usage(error.to_string()))?;
-    let request = v1::CreateServiceRequest {
-        spec: Some(v1::ServiceSpec::from(&spec)),
-    };
+    let spec = given.flags.spec(&around).map_err(|error| CliError::Usage(error.to_string()))?;
+    let request = v1::CreateServiceRequest { spec: Some(v1::ServiceSpec::from(&spec)) };
     let answer = accept(target.control().await?.create_service(request).await?);
     answer.warnings.iter().for_each(|it| out::warning(it));
     let id = ServiceId(answer.id);
@@ -206,10 +197,8 @@ async fn create(target: &Target, given: Create) -> Result<(), CliError> {
 fn read_env_files(paths: &[PathBuf]) -> Result<Vec<EnvWish>, CliError> {
     let mut wishes = Vec::new();
     for path in paths {
-        let text = std::fs::read_to_string(path).map_err(|source| CliError::Unreadable {
-            path: path.clone(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| CliError::Unreadable { path: path.clone(), source })?;
         let read = parse_env_file(&text);
         wishes.extend(read.map_err(|it| CliError::Usage(format!("{}: {it}", path.display())))?);
     }
@@ -226,20 +215,14 @@ async fn ls(target: &Target, given: Ls) -> Result<(), CliError> {
     let mut found = find(target, Vec::new()).await?;
     found.retain(|it| services::matches(it, &given.filters));
     if given.quiet {
-        let ids: String = found
-            .iter()
-            .map(|it| format!("{}\n", it.service.id))
-            .collect();
+        let ids: String = found.iter().map(|it| format!("{}\n", it.service.id)).collect();
         return out::write(&ids);
     }
     out::write(&services::list(&found, given.format))
 }
 
 async fn ps(target: &Target, given: Ps) -> Result<(), CliError> {
-    let request = v1::ListTasksRequest {
-        services: given.services,
-        ..Default::default()
-    };
+    let request = v1::ListTasksRequest { services: given.services, ..Default::default() };
     let answer = accept(target.control().await?.list_tasks(request).await?);
     show_tasks(answer, &given.style)
 }
@@ -264,16 +247,11 @@ async fn inspect(target: &Target, given: Inspect) -> Result<(), CliError> {
 }
 
 async fn scale(target: &Target, given: ScaleServices) -> Result<(), CliError> {
-    let scales = given
-        .scales
-        .iter()
-        .map(|it| v1::scale_services_request::Scale {
-            service: it.service.clone(),
-            replicas: it.replicas,
-        });
-    let request = v1::ScaleServicesRequest {
-        scales: scales.collect(),
-    };
+    let scales = given.scales.iter().map(|it| v1::scale_services_request::Scale {
+        service: it.service.clone(),
+        replicas: it.replicas,
+    });
+    let request = v1::ScaleServicesRequest { scales: scales.collect() };
     let answer = accept(target.control().await?.scale_services(request).await?);
     for Scale { service, replicas } in &given.scales {
         out::line(&format!("{service} scaled to {replicas}"))?;
@@ -287,9 +265,7 @@ async fn scale(target: &Target, given: ScaleServices) -> Result<(), CliError> {
 }
 
 async fn rm(target: &Target, given: Rm) -> Result<(), CliError> {
-    let request = v1::RemoveServicesRequest {
-        services: given.services.clone(),
-    };
+    let request = v1::RemoveServicesRequest { services: given.services.clone() };
     accept(target.control().await?.remove_services(request).await?);
     given.services.iter().try_for_each(|it| out::line(it))
 }

@@ -46,9 +46,7 @@ impl FromStr for Target {
         if path.is_empty() {
             return Err(BadTarget::NotASocket(text.to_owned()));
         }
-        Ok(Target {
-            socket: PathBuf::from(path),
-        })
+        Ok(Target { socket: PathBuf::from(path) })
     }
 }
 
@@ -69,11 +67,7 @@ impl Target {
 
 /// An answer's content; that it may be old is said on the way.
 pub(super) fn accept<T>(response: Response<T>) -> T {
-    if let Some(reason) = response
-        .metadata()
-        .get(STALE)
-        .and_then(|it| it.to_str().ok())
-    {
+    if let Some(reason) = response.metadata().get(STALE).and_then(|it| it.to_str().ok()) {
         out::warning(reason);
     }
     response.into_inner()
@@ -96,9 +90,7 @@ mod tests {
             ("fd://3", Err(BadTarget::NotASocket("fd://3".to_owned()))),
         ];
         for (text, expected) in cases {
-            let expected = expected.map(|it| Target {
-                socket: PathBuf::from(it),
-            });
+            let expected = expected.map(|it| Target { socket: PathBuf::from(it) });
             assert_eq!(text.parse::<Target>(), expected, "{text}");
         }
     }

@@ -21,11 +21,7 @@ pub fn read_assignment(wire: v1::Assignment, node: NodeId) -> Result<Assignment,
 }
 
 pub fn read_assignments(wire: v1::Assignments, node: NodeId) -> Result<AssignmentSet, Malformed> {
-    let put = wire
-        .put
-        .into_iter()
-        .map(|it| read_assignment(it, node))
-        .collect::<Result<_, _>>()?;
+    let put = wire.put.into_iter().map(|it| read_assignment(it, node)).collect::<Result<_, _>>()?;
     if !wire.complete {
         let remove = wire.remove.into_iter().map(TaskId).collect();
         return Ok(AssignmentSet::Changes { put, remove });

@@ -27,10 +27,7 @@ pub struct Malformed {
 
 impl Malformed {
     fn missing(field: &'static str) -> Malformed {
-        Malformed {
-            field,
-            reason: "it is missing".to_owned(),
-        }
+        Malformed { field, reason: "it is missing".to_owned() }
     }
 }
 
@@ -40,9 +37,7 @@ where
     T: TryFrom<W>,
     Malformed: From<T::Error>,
 {
-    Ok(T::try_from(
-        value.ok_or_else(|| Malformed::missing(field))?,
-    )?)
+    Ok(T::try_from(value.ok_or_else(|| Malformed::missing(field))?)?)
 }
 
 fn parsed<T>(text: &str, field: &'static str) -> Result<T, Malformed>
@@ -50,10 +45,7 @@ where
     T: FromStr,
     T::Err: Display,
 {
-    text.parse().map_err(|error: T::Err| Malformed {
-        field,
-        reason: error.to_string(),
-    })
+    text.parse().map_err(|error: T::Err| Malformed { field, reason: error.to_string() })
 }
 
 /// Enums travel as bare numbers, of which the other side may know more than we do.
@@ -106,40 +98,25 @@ use enums;
 
 impl From<v1::Stamp> for Stamp {
     fn from(wire: v1::Stamp) -> Stamp {
-        Stamp {
-            at: Timestamp(wire.at_millis),
-            wall: WallTime(wire.wall_millis),
-        }
+        Stamp { at: Timestamp(wire.at_millis), wall: WallTime(wire.wall_millis) }
     }
 }
 
 impl From<&Stamp> for v1::Stamp {
     fn from(stamp: &Stamp) -> v1::Stamp {
-        v1::Stamp {
-            at_millis: stamp.at.0,
-            wall_millis: stamp.wall.0,
-        }
+        v1::Stamp { at_millis: stamp.at.0, wall_millis: stamp.wall.0 }
     }
 }
 
 impl From<v1::Resources> for Resources {
     fn from(wire: v1::Resources) -> Resources {
-        Resources {
-            cpu_nanos: wire.cpu_nanos,
-            memory_bytes: wire.memory_bytes,
-        }
+        Resources { cpu_nanos: wire.cpu_nanos, memory_bytes: wire.memory_bytes }
     }
 }
 
 impl From<&Resources> for v1::Resources {
     fn from(resources: &Resources) -> v1::Resources {
-        let Resources {
-            cpu_nanos,
-            memory_bytes,
-        } = *resources;
-        v1::Resources {
-            cpu_nanos,
-            memory_bytes,
-        }
+        let Resources { cpu_nanos, memory_bytes } = *resources;
+        v1::Resources { cpu_nanos, memory_bytes }
     }
 }

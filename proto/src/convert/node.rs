@@ -43,10 +43,7 @@ impl From<&NodeSpec> for v1::NodeSpec {
 impl TryFrom<v1::NodeDescription> for NodeDescription {
     type Error = Malformed;
     fn try_from(wire: v1::NodeDescription) -> Result<NodeDescription, Malformed> {
-        let addresses = wire
-            .addresses
-            .iter()
-            .map(|it| parsed(it, "description.addresses"));
+        let addresses = wire.addresses.iter().map(|it| parsed(it, "description.addresses"));
         Ok(NodeDescription {
             hostname: wire.hostname,
             addresses: addresses.collect::<Result<_, _>>()?,
@@ -62,11 +59,7 @@ impl From<&NodeDescription> for v1::NodeDescription {
     fn from(description: &NodeDescription) -> v1::NodeDescription {
         v1::NodeDescription {
             hostname: description.hostname.clone(),
-            addresses: description
-                .addresses
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
+            addresses: description.addresses.iter().map(ToString::to_string).collect(),
             platform: Some((&description.platform).into()),
             resources: Some((&description.resources).into()),
             engine: Some((&description.engine).into()),
@@ -77,11 +70,7 @@ impl From<&NodeDescription> for v1::NodeDescription {
 
 impl From<v1::Platform> for Platform {
     fn from(wire: v1::Platform) -> Platform {
-        Platform {
-            os: wire.os,
-            arch: wire.arch,
-            variant: wire.variant,
-        }
+        Platform { os: wire.os, arch: wire.arch, variant: wire.variant }
     }
 }
 
@@ -130,11 +119,7 @@ impl From<&NodeStatus> for v1::NodeStatus {
             NodeState::Ready => (State::Ready, String::new()),
             NodeState::Down(reason) => (State::Down, reason.to_string()),
         };
-        v1::NodeStatus {
-            state: state.into(),
-            reason,
-            since: Some((&status.since).into()),
-        }
+        v1::NodeStatus { state: state.into(), reason, since: Some((&status.since).into()) }
     }
 }
 

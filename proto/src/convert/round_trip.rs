@@ -34,25 +34,17 @@ where
 }
 
 fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-        .collect()
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
 fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-const STAMP: Stamp = Stamp {
-    at: Timestamp(7),
-    wall: WallTime(1_700_000_000_123),
-};
+const STAMP: Stamp = Stamp { at: Timestamp(7), wall: WallTime(1_700_000_000_123) };
 
 fn plain_task_spec() -> TaskSpec {
-    TaskSpec::of_container(ContainerSpec::of_image(
-        "redis:7".parse().expect("an image"),
-    ))
+    TaskSpec::of_container(ContainerSpec::of_image("redis:7".parse().expect("an image")))
 }
 
 fn full_task_spec() -> TaskSpec {
@@ -60,9 +52,7 @@ fn full_task_spec() -> TaskSpec {
         Mount {
             target: "/data".to_owned(),
             access: Access::ReadOnly,
-            source: MountSource::Bind {
-                path: "/srv".to_owned(),
-            },
+            source: MountSource::Bind { path: "/srv".to_owned() },
         },
         Mount {
             target: "/var".to_owned(),
@@ -76,19 +66,12 @@ fn full_task_spec() -> TaskSpec {
         Mount {
             target: "/anonymous".to_owned(),
             access: Access::ReadWrite,
-            source: MountSource::Volume {
-                name: None,
-                driver: None,
-                options: BTreeMap::new(),
-            },
+            source: MountSource::Volume { name: None, driver: None, options: BTreeMap::new() },
         },
         Mount {
             target: "/tmp".to_owned(),
             access: Access::ReadWrite,
-            source: MountSource::Tmpfs {
-                size_bytes: Some(1 << 20),
-                mode: Some(0o1777),
-            },
+            source: MountSource::Tmpfs { size_bytes: Some(1 << 20), mode: Some(0o1777) },
         },
     ];
     TaskSpec {
@@ -108,14 +91,8 @@ fn full_task_spec() -> TaskSpec {
             tty: true,
             read_only: true,
         },
-        limits: Resources {
-            cpu_nanos: 1,
-            memory_bytes: 2,
-        },
-        reservations: Resources {
-            cpu_nanos: 3,
-            memory_bytes: 4,
-        },
+        limits: Resources { cpu_nanos: 1, memory_bytes: 2 },
+        reservations: Resources { cpu_nanos: 3, memory_bytes: 4 },
         restart: RestartPolicy {
             condition: RestartCondition::OnFailure,
             delay: Duration::from_secs(1),
@@ -165,11 +142,7 @@ fn nodes() {
     };
     for spec in [
         spec(Role::Worker, Availability::Active, None),
-        spec(
-            Role::Manager,
-            Availability::Pause,
-            Some(Duration::from_secs(9)),
-        ),
+        spec(Role::Manager, Availability::Pause, Some(Duration::from_secs(9))),
         spec(Role::Worker, Availability::Drain, Some(Duration::ZERO)),
     ] {
         comes_back::<v1::NodeSpec, NodeSpec>(&spec);
@@ -179,10 +152,7 @@ fn nodes() {
         hostname: "rasp11".to_owned(),
         addresses: vec![[10, 0, 0, 1].into(), "fe80::1".parse().expect("an address")],
         platform: Platform::from_machine("linux", "armv7l"),
-        resources: Resources {
-            cpu_nanos: 4_000_000_000,
-            memory_bytes: 1 << 30,
-        },
+        resources: Resources { cpu_nanos: 4_000_000_000, memory_bytes: 1 << 30 },
         engine: Engine {
             version: "20.10.24".to_owned(),
             api_version: "1.41".to_owned(),
@@ -212,24 +182,12 @@ fn a_node_that_is_down_says_why() {
 fn failures() -> Vec<Failure> {
     let text = || "x".to_owned();
     vec![
-        Failure::Exited {
-            code: -1,
-            out_of_memory: false,
-        },
-        Failure::Exited {
-            code: 137,
-            out_of_memory: true,
-        },
+        Failure::Exited { code: -1, out_of_memory: false },
+        Failure::Exited { code: 137, out_of_memory: true },
         Failure::MachineRestarted,
         Failure::ContainerGone,
-        Failure::NoSuchImage {
-            image: text(),
-            detail: String::new(),
-        },
-        Failure::RegistryUnreachable {
-            image: text(),
-            detail: text(),
-        },
+        Failure::NoSuchImage { image: text(), detail: String::new() },
+        Failure::RegistryUnreachable { image: text(), detail: text() },
         Failure::BindSourceMissing { path: text() },
         Failure::EngineRefused { detail: text() },
         Failure::NodeLost,
@@ -265,28 +223,16 @@ fn tasks() {
         created: STAMP,
     };
     for failure in failures() {
-        let failed = TaskStatus {
-            state: TaskState::Failed,
-            since: STAMP,
-            failure: Some(failure),
-        };
+        let failed = TaskStatus { state: TaskState::Failed, since: STAMP, failure: Some(failure) };
         let (slot, placement) = (Slot::Replica(4), Placement::OnNode(NodeId(5)));
         comes_back::<v1::Task, Task>(&task(slot, placement, DesiredState::Shutdown, failed));
     }
     for state in STATES {
-        let status = TaskStatus {
-            state,
-            since: Stamp::default(),
-            failure: None,
-        };
+        let status = TaskStatus { state, since: Stamp::default(), failure: None };
         let (slot, placement) = (Slot::Node(NodeId(6)), Placement::Unplaced);
         comes_back::<v1::Task, Task>(&task(slot, placement, DesiredState::Running, status));
         let message = "pulling".to_owned();
-        comes_back::<v1::Observation, Observation>(&Observation {
-            state,
-            failure: None,
-            message,
-        });
+        comes_back::<v1::Observation, Observation>(&Observation { state, failure: None, message });
     }
 }
 
@@ -310,10 +256,7 @@ fn assignments() {
     for set in [
         AssignmentSet::Complete(Vec::new()),
         AssignmentSet::Complete(put.clone()),
-        AssignmentSet::Changes {
-            put,
-            remove: vec![TaskId(8)],
-        },
+        AssignmentSet::Changes { put, remove: vec![TaskId(8)] },
     ] {
         assert_eq!(read_assignments(v1::Assignments::from(&set), node), Ok(set));
     }
@@ -331,47 +274,14 @@ fn what_makes_no_sense_is_refused() {
         wire
     };
     let cases = [
-        (
-            v1::ServiceSpec {
-                name: "a b".to_owned(),
-                ..good()
-            },
-            "service.name",
-        ),
-        (
-            v1::ServiceSpec {
-                mode: None,
-                ..good()
-            },
-            "service.mode",
-        ),
-        (
-            v1::ServiceSpec {
-                task: None,
-                ..good()
-            },
-            "service.task",
-        ),
-        (
-            edit(&|_, container| container.image = "A".to_owned()),
-            "container.image",
-        ),
-        (
-            edit(&|_, container| container.mounts[0].source = None),
-            "mount.source",
-        ),
-        (
-            edit(&|task, _| task.constraints[0] = "zone".to_owned()),
-            "task.constraints",
-        ),
-        (
-            edit(&|task, _| task.restart.as_mut().expect("one").condition = 0),
-            "restart.condition",
-        ),
-        (
-            edit(&|task, _| task.restart.as_mut().expect("one").condition = 9),
-            "restart.condition",
-        ),
+        (v1::ServiceSpec { name: "a b".to_owned(), ..good() }, "service.name"),
+        (v1::ServiceSpec { mode: None, ..good() }, "service.mode"),
+        (v1::ServiceSpec { task: None, ..good() }, "service.task"),
+        (edit(&|_, container| container.image = "A".to_owned()), "container.image"),
+        (edit(&|_, container| container.mounts[0].source = None), "mount.source"),
+        (edit(&|task, _| task.constraints[0] = "zone".to_owned()), "task.constraints"),
+        (edit(&|task, _| task.restart.as_mut().expect("one").condition = 0), "restart.condition"),
+        (edit(&|task, _| task.restart.as_mut().expect("one").condition = 9), "restart.condition"),
     ];
     for (wire, field) in cases {
         let refused = ServiceSpec::try_from(wire).map_err(|it: Malformed| it.field);
@@ -385,12 +295,6 @@ fn what_makes_no_sense_is_refused() {
 
 #[test]
 fn an_agent_with_failings_unheard_of_is_not_turned_away() {
-    let wire = v1::Engine {
-        incapable_of: vec![99, 1],
-        ..v1::Engine::default()
-    };
-    assert_eq!(
-        Engine::from(wire).incapable_of,
-        vec![Incapability::MemoryLimit]
-    );
+    let wire = v1::Engine { incapable_of: vec![99, 1], ..v1::Engine::default() };
+    assert_eq!(Engine::from(wire).incapable_of, vec![Incapability::MemoryLimit]);
 }

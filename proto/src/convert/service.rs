@@ -71,9 +71,7 @@ impl From<&ServiceSpec> for v1::ServiceSpec {
 impl From<v1::service_spec::Mode> for Mode {
     fn from(wire: v1::service_spec::Mode) -> Mode {
         match wire {
-            v1::service_spec::Mode::Replicated(it) => Mode::Replicated {
-                replicas: it.replicas,
-            },
+            v1::service_spec::Mode::Replicated(it) => Mode::Replicated { replicas: it.replicas },
             v1::service_spec::Mode::Global(v1::Global {}) => Mode::Global,
         }
     }
@@ -91,20 +89,13 @@ impl From<Mode> for v1::service_spec::Mode {
 impl TryFrom<v1::TaskSpec> for TaskSpec {
     type Error = Malformed;
     fn try_from(wire: v1::TaskSpec) -> Result<TaskSpec, Malformed> {
-        let constraints = wire
-            .constraints
-            .iter()
-            .map(|it| parsed(it, "task.constraints"));
+        let constraints = wire.constraints.iter().map(|it| parsed(it, "task.constraints"));
         Ok(TaskSpec {
             container: required(wire.container, "task.container")?,
             // Nobody who asks for nothing has to say so.
             limits: wire.limits.map(Resources::from).unwrap_or_default(),
             reservations: wire.reservations.map(Resources::from).unwrap_or_default(),
-            restart: wire
-                .restart
-                .map(RestartPolicy::try_from)
-                .transpose()?
-                .unwrap_or_default(),
+            restart: wire.restart.map(RestartPolicy::try_from).transpose()?.unwrap_or_default(),
             constraints: constraints.collect::<Result<_, _>>()?,
             replicas_max_per_node: wire.replicas_max_per_node,
         })
@@ -199,11 +190,7 @@ impl TryFrom<v1::Mount> for Mount {
     fn try_from(wire: v1::Mount) -> Result<Mount, Malformed> {
         Ok(Mount {
             target: wire.target,
-            access: if wire.read_only {
-                Access::ReadOnly
-            } else {
-                Access::ReadWrite
-            },
+            access: if wire.read_only { Access::ReadOnly } else { Access::ReadWrite },
             source: required(wire.source, "mount.source")?,
         })
     }
@@ -223,15 +210,9 @@ impl From<v1::mount::Source> for MountSource {
     fn from(wire: v1::mount::Source) -> MountSource {
         match wire {
             v1::mount::Source::Bind(v1::mount::Bind { path }) => MountSource::Bind { path },
-            v1::mount::Source::Volume(v1::mount::Volume {
-                name,
-                driver,
-                options,
-            }) => MountSource::Volume {
-                name,
-                driver,
-                options,
-            },
+            v1::mount::Source::Volume(v1::mount::Volume { name, driver, options }) => {
+                MountSource::Volume { name, driver, options }
+            }
             v1::mount::Source::Tmpfs(v1::mount::Tmpfs { size_bytes, mode }) => {
                 MountSource::Tmpfs { size_bytes, mode }
             }
@@ -243,15 +224,9 @@ impl From<&MountSource> for v1::mount::Source {
     fn from(source: &MountSource) -> Self {
         match source.clone() {
             MountSource::Bind { path } => Self::Bind(v1::mount::Bind { path }),
-            MountSource::Volume {
-                name,
-                driver,
-                options,
-            } => Self::Volume(v1::mount::Volume {
-                name,
-                driver,
-                options,
-            }),
+            MountSource::Volume { name, driver, options } => {
+                Self::Volume(v1::mount::Volume { name, driver, options })
+            }
             MountSource::Tmpfs { size_bytes, mode } => {
                 Self::Tmpfs(v1::mount::Tmpfs { size_bytes, mode })
             }

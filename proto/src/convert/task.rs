@@ -40,26 +40,18 @@ impl TryFrom<v1::Failure> for Failure {
     type Error = Malformed;
     fn try_from(wire: v1::Failure) -> Result<Failure, Malformed> {
         use v1::failure::{Exited, Image, Of};
-        Ok(
-            match wire.of.ok_or_else(|| Malformed::missing("failure"))? {
-                Of::Exited(Exited {
-                    code,
-                    out_of_memory,
-                }) => Failure::Exited {
-                    code,
-                    out_of_memory,
-                },
-                Of::MachineRestarted(v1::Empty {}) => Failure::MachineRestarted,
-                Of::ContainerGone(v1::Empty {}) => Failure::ContainerGone,
-                Of::NoSuchImage(Image { image, detail }) => Failure::NoSuchImage { image, detail },
-                Of::RegistryUnreachable(Image { image, detail }) => {
-                    Failure::RegistryUnreachable { image, detail }
-                }
-                Of::BindSourceMissing(path) => Failure::BindSourceMissing { path },
-                Of::EngineRefused(detail) => Failure::EngineRefused { detail },
-                Of::NodeLost(v1::Empty {}) => Failure::NodeLost,
-            },
-        )
+        Ok(match wire.of.ok_or_else(|| Malformed::missing("failure"))? {
+            Of::Exited(Exited { code, out_of_memory }) => Failure::Exited { code, out_of_memory },
+            Of::MachineRestarted(v1::Empty {}) => Failure::MachineRestarted,
+            Of::ContainerGone(v1::Empty {}) => Failure::ContainerGone,
+            Of::NoSuchImage(Image { image, detail }) => Failure::NoSuchImage { image, detail },
+            Of::RegistryUnreachable(Image { image, detail }) => {
+                Failure::RegistryUnreachable { image, detail }
+            }
+            Of::BindSourceMissing(path) => Failure::BindSourceMissing { path },
+            Of::EngineRefused(detail) => Failure::EngineRefused { detail },
+            Of::NodeLost(v1::Empty {}) => Failure::NodeLost,
+        })
     }
 }
 
@@ -67,13 +59,7 @@ impl From<&Failure> for v1::Failure {
     fn from(failure: &Failure) -> v1::Failure {
         use v1::failure::{Exited, Image, Of};
         let of = match failure.clone() {
-            Failure::Exited {
-                code,
-                out_of_memory,
-            } => Of::Exited(Exited {
-                code,
-                out_of_memory,
-            }),
+            Failure::Exited { code, out_of_memory } => Of::Exited(Exited { code, out_of_memory }),
             Failure::MachineRestarted => Of::MachineRestarted(v1::Empty {}),
             Failure::ContainerGone => Of::ContainerGone(v1::Empty {}),
             Failure::NoSuchImage { image, detail } => Of::NoSuchImage(Image { image, detail }),

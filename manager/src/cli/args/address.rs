@@ -26,11 +26,7 @@ pub(in crate::cli) fn parse_manager(text: &str) -> Result<String, BadAddress> {
         Some(inner) => inner.parse::<Ipv6Addr>().is_ok(),
         None => is_host(host),
     };
-    if is_good {
-        Ok(format!("{host}:{port}"))
-    } else {
-        Err(wrong())
-    }
+    if is_good { Ok(format!("{host}:{port}")) } else { Err(wrong()) }
 }
 
 fn is_host(host: &str) -> bool {
@@ -54,16 +50,7 @@ mod tests {
         for (text, full) in cases {
             assert_eq!(parse_manager(text), Ok(full.to_owned()));
         }
-        for text in [
-            "",
-            ":7373",
-            "a:",
-            "a:0",
-            "a:70000",
-            "a b",
-            "http://a:1",
-            "[x]:1",
-        ] {
+        for text in ["", ":7373", "a:", "a:0", "a:70000", "a b", "http://a:1", "[x]:1"] {
             assert_eq!(parse_manager(text), Err(BadAddress(text.to_owned())));
         }
     }

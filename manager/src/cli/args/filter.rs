@@ -12,11 +12,7 @@ pub(in crate::cli) enum BadFilter {
     #[error("there is no filter `{key}`: there are {known}")]
     UnknownKey { key: String, known: &'static str },
     #[error("`{value}` is nothing that {key} can be: {expected} is expected")]
-    BadValue {
-        key: &'static str,
-        value: String,
-        expected: &'static str,
-    },
+    BadValue { key: &'static str, value: String, expected: &'static str },
 }
 
 /// `label=zone` asks for the label, `label=zone=west` for its value too.
@@ -29,14 +25,10 @@ pub(in crate::cli) struct LabelFilter {
 impl LabelFilter {
     fn parse(text: &str) -> LabelFilter {
         match text.split_once('=') {
-            Some((name, value)) => LabelFilter {
-                name: name.to_owned(),
-                value: Some(value.to_owned()),
-            },
-            None => LabelFilter {
-                name: text.to_owned(),
-                value: None,
-            },
+            Some((name, value)) => {
+                LabelFilter { name: name.to_owned(), value: Some(value.to_owned()) }
+            }
+            None => LabelFilter { name: text.to_owned(), value: None },
         }
     }
 
@@ -143,26 +135,17 @@ fn split<'a>(text: &'a str, known: &'static str) -> Result<(&'a str, &'a str), B
 }
 
 fn unknown(key: &str, known: &'static str) -> BadFilter {
-    BadFilter::UnknownKey {
-        key: key.to_owned(),
-        known,
-    }
+    BadFilter::UnknownKey { key: key.to_owned(), known }
 }
 
 fn bad(key: &'static str, value: &str, expected: &'static str) -> BadFilter {
-    BadFilter::BadValue {
-        key,
-        value: value.to_owned(),
-        expected,
-    }
+    BadFilter::BadValue { key, value: value.to_owned(), expected }
 }
 
 /// As Docker has it: of filters with the same key one must hold, and of every key one.
 pub(in crate::cli) fn passes<F>(filters: &[F], holds: impl Fn(&F) -> bool) -> bool {
     let same_key = |a: &F, b: &F| std::mem::discriminant(a) == std::mem::discriminant(b);
-    filters
-        .iter()
-        .all(|filter| filters.iter().any(|it| same_key(it, filter) && holds(it)))
+    filters.iter().all(|filter| filters.iter().any(|it| same_key(it, filter) && holds(it)))
 }
 
 #[cfg(test)]
@@ -171,14 +154,8 @@ mod tests {
 
     #[test]
     fn filters_are_read_or_refused_with_the_keys_there_are() {
-        assert_eq!(
-            "mode=global".parse(),
-            Ok(ServiceFilter::Mode(ModeWord::Global))
-        );
-        let label = LabelFilter {
-            name: "a".to_owned(),
-            value: Some("b=c".to_owned()),
-        };
+        assert_eq!("mode=global".parse(), Ok(ServiceFilter::Mode(ModeWord::Global)));
+        let label = LabelFilter { name: "a".to_owned(), value: Some("b=c".to_owned()) };
         assert_eq!("label=a=b=c".parse(), Ok(ServiceFilter::Label(label)));
         let running = TaskFilter::Desired(DesiredState::Running);
         assert_eq!("desired-state=running".parse(), Ok(running));
@@ -195,10 +172,7 @@ mod tests {
     #[test]
     fn one_of_the_same_key_and_one_of_every_key() {
         let filters = |texts: &[&str]| -> Vec<TaskFilter> {
-            texts
-                .iter()
-                .map(|it| it.parse().expect("a filter"))
-                .collect()
+            texts.iter().map(|it| it.parse().expect("a filter")).collect()
         };
         let holds = |it: &TaskFilter| *it == TaskFilter::Id("1".to_owned());
         for (texts, expected) in [

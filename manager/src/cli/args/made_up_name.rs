@@ -25,8 +25,7 @@ const NOUNS: [&str; 64] = [
 pub(in crate::cli) fn made_up(random: u64) -> Name {
     let pick = |words: &[&'static str; 64], shift: u32| words[(random >> shift & 63) as usize];
     let text = format!("{}_{}", pick(&ADJECTIVES, 0), pick(&NOUNS, 6));
-    text.parse()
-        .expect("letters around an underscore are a name")
+    text.parse().expect("letters around an underscore are a name")
 }
 
 #[cfg(test)]

@@ -32,9 +32,7 @@ impl FromStr for Moment {
         if let Some(seconds) = calendar::parse_rfc3339(text) {
             return Ok(Moment::At(seconds));
         }
-        parse_duration(text)
-            .map(Moment::Ago)
-            .map_err(|_| BadMoment(text.to_owned()))
+        parse_duration(text).map(Moment::Ago).map_err(|_| BadMoment(text.to_owned()))
     }
 }
 
@@ -66,11 +64,7 @@ mod tests {
             ("2006-01-01T00:00:00Z", 1_136_073_600),
         ];
         for (text, seconds) in cases {
-            assert_eq!(
-                text.parse::<Moment>().map(|it| it.seconds(now)),
-                Ok(seconds),
-                "{text}"
-            );
+            assert_eq!(text.parse::<Moment>().map(|it| it.seconds(now)), Ok(seconds), "{text}");
         }
         for text in ["", "yesterday", "2006-13-01T00:00:00Z", "5.x"] {
             assert!(text.parse::<Moment>().is_err(), "{text}");

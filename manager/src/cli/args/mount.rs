@@ -49,9 +49,7 @@ fn split_fields(text: &str) -> Result<Vec<String>, BadMount> {
     let mut is_quoted = false;
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
-        let field = fields
-            .last_mut()
-            .expect("it begins with one and never shrinks");
+        let field = fields.last_mut().expect("it begins with one and never shrinks");
         match character {
             '"' if is_quoted && characters.peek() == Some(&'"') => {
                 characters.next();
@@ -62,11 +60,7 @@ fn split_fields(text: &str) -> Result<Vec<String>, BadMount> {
             other => field.push(other),
         }
     }
-    if is_quoted {
-        bad("a quotation mark is not closed")
-    } else {
-        Ok(fields)
-    }
+    if is_quoted { bad("a quotation mark is not closed") } else { Ok(fields) }
 }
 
 impl Fields {
@@ -74,11 +68,7 @@ impl Fields {
         match (key, value) {
             ("readonly" | "ro", value) => {
                 let is_read_only = parse_flag(key, value)?;
-                self.access = if is_read_only {
-                    Access::ReadOnly
-                } else {
-                    Access::ReadWrite
-                };
+                self.access = if is_read_only { Access::ReadOnly } else { Access::ReadWrite };
             }
             ("volume-nocopy", value) => refuse_unless(!parse_flag(key, value)?, key)?,
             (_, None) => return bad(format!("`{key}` is not understood: KEY=VALUE is expected")),
@@ -90,8 +80,7 @@ impl Fields {
             ("volume-driver", Some(value)) => self.volume_driver = Some(value.to_owned()),
             ("volume-opt", Some(value)) => match value.split_once('=') {
                 Some((name, value)) if !name.is_empty() => {
-                    self.volume_options
-                        .insert(name.to_owned(), value.to_owned());
+                    self.volume_options.insert(name.to_owned(), value.to_owned());
                 }
                 Some(_) | None => return bad("volume-opt=NAME=VALUE is expected"),
             },
@@ -160,25 +149,16 @@ impl Fields {
                 driver: self.volume_driver,
                 options: self.volume_options,
             },
-            (Kind::Tmpfs, _) => MountSource::Tmpfs {
-                size_bytes: self.tmpfs_size_bytes,
-                mode: self.tmpfs_mode,
-            },
+            (Kind::Tmpfs, _) => {
+                MountSource::Tmpfs { size_bytes: self.tmpfs_size_bytes, mode: self.tmpfs_mode }
+            }
         };
-        Ok(Mount {
-            target,
-            access: self.access,
-            source,
-        })
+        Ok(Mount { target, access: self.access, source })
     }
 }
 
 fn refuse_unless(is_served: bool, key: &str) -> Result<(), BadMount> {
-    if is_served {
-        Ok(())
-    } else {
-        bad(format!("{key} comes with a later version"))
-    }
+    if is_served { Ok(()) } else { bad(format!("{key} comes with a later version")) }
 }
 
 fn parse_kind(text: &str) -> Result<Kind, BadMount> {
@@ -186,9 +166,7 @@ fn parse_kind(text: &str) -> Result<Kind, BadMount> {
         "bind" => Ok(Kind::Bind),
         "volume" => Ok(Kind::Volume),
         "tmpfs" => Ok(Kind::Tmpfs),
-        _ => bad(format!(
-            "there is no type `{text}`: bind, volume or tmpfs is expected"
-        )),
+        _ => bad(format!("there is no type `{text}`: bind, volume or tmpfs is expected")),
     }
 }
 
@@ -211,46 +189,28 @@ mod tests {
 
     fn volume(name: Option<&str>) -> MountSource {
         let name = name.map(str::to_owned);
-        MountSource::Volume {
-            name,
-            driver: None,
-            options: BTreeMap::new(),
-        }
+        MountSource::Volume { name, driver: None, options: BTreeMap::new() }
     }
 
     fn at(target: &str, source: MountSource) -> Mount {
-        Mount {
-            target: target.to_owned(),
-            access: Access::ReadWrite,
-            source,
-        }
+        Mount { target: target.to_owned(), access: Access::ReadWrite, source }
     }
 
     #[test]
     fn good_ones() {
-        let bind = || MountSource::Bind {
-            path: "/srv".to_owned(),
-        };
+        let bind = || MountSource::Bind { path: "/srv".to_owned() };
         let options = [("type", "nfs"), ("o", "addr=10.0.0.1,rw")];
         let nfs = MountSource::Volume {
             name: Some("v".to_owned()),
             driver: Some("local".to_owned()),
-            options: options
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into(),
+            options: options.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         };
-        let tmpfs = MountSource::Tmpfs {
-            size_bytes: Some(1 << 20),
-            mode: Some(0o1777),
-        };
+        let tmpfs = MountSource::Tmpfs { size_bytes: Some(1 << 20), mode: Some(0o1777) };
         let cases = [
             ("type=bind,source=/srv,target=/d", at("/d", bind())),
             ("source=v,target=/d", at("/d", volume(Some("v")))),
             ("target=/d,volume-nocopy=false", at("/d", volume(None))),
-            (
-                "type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=1777",
-                at("/t", tmpfs),
-            ),
+            ("type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=1777", at("/t", tmpfs)),
             (
                 "type=volume,src=v,dst=/d,volume-driver=local,volume-opt=type=nfs,\
                  \"volume-opt=o=addr=10.0.0.1,rw\"",
@@ -273,40 +233,21 @@ mod tests {
             ("type=bind,target=/d", "type=bind needs a source"),
             ("type=volume", "it has no target"),
             ("target=d", "the target `d` is not an absolute path"),
-            (
-                "type=npipe,target=/d",
-                "there is no type `npipe`: bind, volume or tmpfs is expected",
-            ),
-            (
-                "type=tmpfs,source=x,target=/d",
-                "type=tmpfs takes no source",
-            ),
+            ("type=npipe,target=/d", "there is no type `npipe`: bind, volume or tmpfs is expected"),
+            ("type=tmpfs,source=x,target=/d", "type=tmpfs takes no source"),
             (
                 "type=bind,source=/s,target=/d,tmpfs-size=1",
                 "tmpfs-size and tmpfs-mode are for \
               type=tmpfs",
             ),
-            (
-                "source=/s,target=/d",
-                "`/s` is not the name of a volume; for a folder say type=bind",
-            ),
-            (
-                "target=/d,volume-nocopy",
-                "volume-nocopy comes with a later version",
-            ),
+            ("source=/s,target=/d", "`/s` is not the name of a volume; for a folder say type=bind"),
+            ("target=/d,volume-nocopy", "volume-nocopy comes with a later version"),
             ("target=/d,colour=red", "there is no option `colour`"),
-            (
-                "type=tmpfs,target=/d,tmpfs-mode=9",
-                "`9` is not a file mode such as 1777",
-            ),
+            ("type=tmpfs,target=/d,tmpfs-mode=9", "`9` is not a file mode such as 1777"),
             ("target=/d,\"x", "a quotation mark is not closed"),
         ];
         for (text, reason) in cases {
-            assert_eq!(
-                parse_mount(text),
-                Err(BadMount(reason.to_owned())),
-                "{text}"
-            );
+            assert_eq!(parse_mount(text), Err(BadMount(reason.to_owned())), "{text}");
         }
     }
 }

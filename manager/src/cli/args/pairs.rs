@@ -20,10 +20,7 @@ pub(in crate::cli) enum BadPair {
     #[error("there is a blank in the name `{0}`")]
     BlankInName(String),
     #[error("line {number}: {problem}")]
-    InLine {
-        number: usize,
-        problem: Box<BadPair>,
-    },
+    InLine { number: usize, problem: Box<BadPair> },
 }
 
 fn check_name(name: &str) -> Result<(), BadPair> {
@@ -44,16 +41,11 @@ pub(in crate::cli) fn parse_label(text: &str) -> Result<(String, String), BadPai
 }
 
 pub(in crate::cli) fn parse_env(text: &str) -> Result<EnvWish, BadPair> {
-    let (name, value) = text
-        .split_once('=')
-        .map_or((text, None), |(name, it)| (name, Some(it)));
+    let (name, value) = text.split_once('=').map_or((text, None), |(name, it)| (name, Some(it)));
     check_name(name)?;
     let name = name.to_owned();
     Ok(match value {
-        Some(value) => EnvWish::Value {
-            name,
-            value: value.to_owned(),
-        },
+        Some(value) => EnvWish::Value { name, value: value.to_owned() },
         None => EnvWish::OfCaller { name },
     })
 }
@@ -92,10 +84,7 @@ pub(in crate::cli) fn environment<'a>(
             None => pairs.push((name, value)),
         }
     }
-    pairs
-        .into_iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect()
+    pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect()
 }
 
 #[cfg(test)]
@@ -130,9 +119,6 @@ mod tests {
     #[test]
     fn a_bad_line_is_named() {
         let refused = parse_env_file("A=1\n\nA B=2").map_err(|it| it.to_string());
-        assert_eq!(
-            refused,
-            Err("line 3: there is a blank in the name `A B`".to_owned())
-        );
+        assert_eq!(refused, Err("line 3: there is a blank in the name `A B`".to_owned()));
     }
 }

@@ -23,13 +23,8 @@ impl FromStr for Scale {
         if service.is_empty() {
             return Err(BadScale::NoNumber);
         }
-        let replicas = replicas
-            .parse()
-            .map_err(|_| BadScale::NotANumber(replicas.to_owned()))?;
-        Ok(Scale {
-            service: service.to_owned(),
-            replicas,
-        })
+        let replicas = replicas.parse().map_err(|_| BadScale::NotANumber(replicas.to_owned()))?;
+        Ok(Scale { service: service.to_owned(), replicas })
     }
 }
 
@@ -39,10 +34,7 @@ mod tests {
 
     #[test]
     fn scales() {
-        let web = Scale {
-            service: "web".to_owned(),
-            replicas: 0,
-        };
+        let web = Scale { service: "web".to_owned(), replicas: 0 };
         assert_eq!("web=0".parse(), Ok(web));
         for text in ["web", "=3", "web=", "web=-1", "web=3x", "web=4294967296"] {
             assert!(text.parse::<Scale>().is_err(), "{text}");

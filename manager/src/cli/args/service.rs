@@ -167,9 +167,9 @@ impl CreateFlags {
         around: &Surroundings<'_>,
     ) -> Result<ServiceSpec, BadService> {
         let mode = match (self.mode, self.replicas) {
-            (ModeWord::Replicated, replicas) => Mode::Replicated {
-                replicas: replicas.unwrap_or(1),
-            },
+            (ModeWord::Replicated, replicas) => {
+                Mode::Replicated { replicas: replicas.unwrap_or(1) }
+            }
             (ModeWord::Global, None) => Mode::Global,
             (ModeWord::Global, Some(_)) => return Err(BadService::ReplicasOfGlobal),
         };
@@ -199,22 +199,12 @@ impl CreateFlags {
 
     fn container(&self, around: &Surroundings<'_>) -> Result<ContainerSpec, BadService> {
         let flags = &self.container;
-        let (image, args) = self
-            .image_and_command
-            .split_first()
-            .expect("clap demands one or more");
+        let (image, args) = self.image_and_command.split_first().expect("clap demands one or more");
         let workdir = flags.workdir.clone();
         if let Some(value) = workdir.clone().filter(|it| !it.starts_with('/')) {
-            return Err(BadService::RelativePath {
-                flag: "workdir",
-                value,
-            });
+            return Err(BadService::RelativePath { flag: "workdir", value });
         }
-        let entrypoint = flags
-            .entrypoint
-            .as_deref()
-            .map(shell_words::split)
-            .transpose()?;
+        let entrypoint = flags.entrypoint.as_deref().map(shell_words::split).transpose()?;
         Ok(ContainerSpec {
             image: image.parse::<ImageRef>()?,
             entrypoint: entrypoint.unwrap_or_default(),

@@ -26,15 +26,8 @@ fn describe(line: &str) -> Result<Value, String> {
         [_, ..] => parse_env_file(ENV_FILE).expect("a good file"),
     };
     let variable = |name: &str| (name == "HOME").then(|| "/root".to_owned());
-    let around = Surroundings {
-        env_files: &env_files,
-        variable: &variable,
-        random: 0,
-    };
-    let spec = door
-        .flags
-        .spec(&around)
-        .map_err(|error| error.to_string())?;
+    let around = Surroundings { env_files: &env_files, variable: &variable, random: 0 };
+    let spec = door.flags.spec(&around).map_err(|error| error.to_string())?;
     Ok(serde_json::to_value(spec).expect("a service is JSON"))
 }
 
@@ -43,11 +36,7 @@ fn flatten(path: &str, value: &Value, lines: &mut Vec<String>) {
     match value {
         Value::Object(fields) if !fields.is_empty() => {
             for (key, value) in fields {
-                let path = if path.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{path}.{key}")
-                };
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                 flatten(&path, value, lines);
             }
         }
@@ -154,10 +143,7 @@ fn good_lines() {
             task.restart.delay.secs = 90
             task.restart.window.nanos = 500000000"#]],
     );
-    check(
-        "--restart-max-attempts 0 --replicas-max-per-node 0 redis",
-        expect![[r#""#]],
-    );
+    check("--restart-max-attempts 0 --replicas-max-per-node 0 redis", expect![[r#""#]]);
     check(
         "--constraint 'node.role == worker' --replicas-max-per-node 2 redis",
         expect![[r#"
@@ -183,9 +169,7 @@ fn good_lines() {
 #[test]
 fn mounts_arrive() {
     let spec = describe("--mount type=bind,src=/a,dst=/b --mount dst=/c redis").expect("good");
-    let mounts = spec["task"]["container"]["mounts"]
-        .as_array()
-        .expect("mounts");
+    let mounts = spec["task"]["container"]["mounts"].as_array().expect("mounts");
     let targets: Vec<Option<&str>> = mounts.iter().map(|it| it["target"].as_str()).collect();
     assert_eq!(targets, [Some("/b"), Some("/c")]);
 }

@@ -18,9 +18,8 @@ pub(in crate::cli) fn split(text: &str) -> Result<Vec<String>, BadWords> {
         match (character, quote) {
             (it, Some(open)) if it == open => quote = None,
             ('\\', None | Some('"')) => {
-                let next = characters
-                    .next()
-                    .ok_or_else(|| BadWords::OpenEscape(text.to_owned()))?;
+                let next =
+                    characters.next().ok_or_else(|| BadWords::OpenEscape(text.to_owned()))?;
                 let word = word.get_or_insert_default();
                 // Inside double quotes a backslash protects only these.
                 if quote.is_some() && !matches!(next, '"' | '\\' | '$' | '`') {

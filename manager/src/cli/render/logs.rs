@@ -30,19 +30,11 @@ pub(in crate::cli) fn line(chunk: &LogChunk, style: LineStyle) -> Vec<u8> {
 /// Why a task's log is not there.
 pub(in crate::cli) fn notice(chunk: &LogChunk) -> String {
     let text = super::one_line(&String::from_utf8_lossy(&chunk.line));
-    if chunk.task_name.is_empty() {
-        text
-    } else {
-        format!("{}: {text}", chunk.task_name)
-    }
+    if chunk.task_name.is_empty() { text } else { format!("{}: {text}", chunk.task_name) }
 }
 
 fn origin(chunk: &LogChunk, style: LineStyle) -> String {
-    let LogChunk {
-        task_name,
-        node_name,
-        ..
-    } = chunk;
+    let LogChunk { task_name, node_name, .. } = chunk;
     if style.has_task_ids {
         format!("{task_name}.{}@{node_name}", TaskId(chunk.task))
     } else {
@@ -74,10 +66,7 @@ mod tests {
             has_task_ids,
         };
         let cases = [
-            (
-                style(false, false, true),
-                "web.1.0000000000001@rasp1    | hi\n",
-            ),
+            (style(false, false, true), "web.1.0000000000001@rasp1    | hi\n"),
             (style(false, false, false), "web.1@rasp1    | hi\n"),
             (
                 style(false, true, true),

@@ -26,12 +26,8 @@ fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
         text.push('\n');
     }
     let mut writer = TabWriter::new(Vec::new()).minwidth(7).padding(3);
-    writer
-        .write_all(text.as_bytes())
-        .expect("a vector takes every byte");
-    let bytes = writer
-        .into_inner()
-        .expect("a vector is flushed without fail");
+    writer.write_all(text.as_bytes()).expect("a vector takes every byte");
+    let bytes = writer.into_inner().expect("a vector is flushed without fail");
     let text = String::from_utf8(bytes).expect("blanks between UTF-8 leave it UTF-8");
     // An empty last column is no reason for blanks at the end.
     text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
@@ -39,9 +35,7 @@ fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
 
 /// A message of another program may hold what would tear a line apart or steer the terminal.
 pub(super) fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|it| if it.is_control() { ' ' } else { it })
-        .collect()
+    text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
 }
 
 /// One object a line.
@@ -53,9 +47,7 @@ fn pretty_json<T: serde::Serialize>(value: &T) -> String {
     let mut bytes = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
-    value
-        .serialize(&mut serializer)
-        .expect("our own structs have text as keys");
+    value.serialize(&mut serializer).expect("our own structs have text as keys");
     let mut text = String::from_utf8(bytes).expect("JSON is UTF-8");
     text.push('\n');
     text
@@ -68,18 +60,11 @@ fn image_for_people(given: &str) -> String {
     };
     if let Some((tagged, _)) = given.split_once('@') {
         let last = tagged.rsplit('/').next().unwrap_or(tagged);
-        return if last.contains(':') {
-            tagged.to_owned()
-        } else {
-            given.to_owned()
-        };
+        return if last.contains(':') { tagged.to_owned() } else { given.to_owned() };
     }
     let full = image.full();
     let familiar = full.strip_prefix("docker.io/library/");
-    familiar
-        .or_else(|| full.strip_prefix("docker.io/"))
-        .unwrap_or(full)
-        .to_owned()
+    familiar.or_else(|| full.strip_prefix("docker.io/")).unwrap_or(full).to_owned()
 }
 
 #[cfg(test)]
@@ -89,11 +74,7 @@ mod tests {
 
     #[test]
     fn tables_stand_as_docker_s_do() {
-        let rows = [[
-            "a".to_owned(),
-            "long enough for it".to_owned(),
-            String::new(),
-        ]];
+        let rows = [["a".to_owned(), "long enough for it".to_owned(), String::new()]];
         expect![[r#"
             ID        NAME                 PORTS
             a         long enough for it

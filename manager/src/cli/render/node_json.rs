@@ -95,9 +95,7 @@ impl<'a> NodeJson<'a> {
         let description = &node.description;
         NodeJson {
             id: node.id.to_string(),
-            version: VersionJson {
-                index: node.version,
-            },
+            version: VersionJson { index: node.version },
             created_at: rfc3339(node.created.wall),
             updated_at: rfc3339(node.updated.wall),
             spec: SpecJson {
@@ -136,11 +134,7 @@ impl<'a> EngineJson<'a> {
         EngineJson {
             engine_version: &engine.version,
             labels: &engine.labels,
-            without_effect: engine
-                .incapable_of
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
+            without_effect: engine.incapable_of.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -154,11 +148,7 @@ impl<'a> ManagerJson<'a> {
             ManagerStatus::Joining => "unknown",
         };
         let leader = (node.manager == ManagerStatus::Leader).then_some(true);
-        Some(ManagerJson {
-            leader,
-            reachability,
-            addr: &node.address,
-        })
+        Some(ManagerJson { leader, reachability, addr: &node.address })
     }
 }
 

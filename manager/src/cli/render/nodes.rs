@@ -26,14 +26,8 @@ pub(in crate::cli) fn list(nodes: &[SeenNode], format: Format) -> String {
     match format {
         Format::Table => {
             let rows: Vec<[String; 6]> = nodes.iter().map(row).collect();
-            let header = [
-                "ID",
-                "HOSTNAME",
-                "STATUS",
-                "AVAILABILITY",
-                "MANAGER STATUS",
-                "ENGINE VERSION",
-            ];
+            let header =
+                ["ID", "HOSTNAME", "STATUS", "AVAILABILITY", "MANAGER STATUS", "ENGINE VERSION"];
             table(header, &rows)
         }
         Format::Json => json_lines(nodes.iter().map(|node| {
@@ -72,9 +66,7 @@ fn labels(heading: &str, labels: &BTreeMap<String, String>) -> String {
     if labels.is_empty() {
         return String::new();
     }
-    let lines = labels
-        .iter()
-        .map(|(name, value)| format!(" - {name}={value}\n"));
+    let lines = labels.iter().map(|(name, value)| format!(" - {name}={value}\n"));
     format!("{heading}:\n{}", lines.collect::<String>())
 }
 

@@ -56,10 +56,7 @@ enum Standing {
 
 pub(in crate::cli) fn survey(goal: &Goal, tasks: &[SeenTask], now: Stamp) -> Progress {
     let mut newest: BTreeMap<Slot, &SeenTask> = BTreeMap::new();
-    for task in tasks
-        .iter()
-        .filter(|it| it.desired == DesiredState::Running)
-    {
+    for task in tasks.iter().filter(|it| it.desired == DesiredState::Running) {
         let known = newest.entry(task.slot).or_insert(task);
         if (task.created.at, task.id) > (known.created.at, known.id) {
             *known = task;
@@ -79,20 +76,14 @@ pub(in crate::cli) fn survey(goal: &Goal, tasks: &[SeenTask], now: Stamp) -> Pro
     let verdict = match given_up.first() {
         _ if !is_settled => Verdict::Waiting,
         None => Verdict::Converged,
-        Some(task) => Verdict::Failed {
-            reason: last_words(task),
-        },
+        Some(task) => Verdict::Failed { reason: last_words(task) },
     };
     let slots = if newest.len() > LINES_MAX {
         Vec::new()
     } else {
         newest.values().map(|task| slot_line(task)).collect()
     };
-    Progress {
-        summary: summary(well, desired, stopping),
-        slots,
-        verdict,
-    }
+    Progress { summary: summary(well, desired, stopping), slots, verdict }
 }
 
 fn standing(task: &SeenTask, restart: &RestartPolicy, now: Stamp) -> Standing {
@@ -139,32 +130,16 @@ fn slot_line(task: &SeenTask) -> SlotLine {
     }
     // How far a pull has come is worth a new drawing, not a new line.
     let is_busy = task.failure.is_none() && task.node.is_some();
-    let essence = if is_busy {
-        text.clone()
-    } else {
-        format!("{text}: {}", task.remark)
-    };
+    let essence = if is_busy { text.clone() } else { format!("{text}: {}", task.remark) };
     if !task.remark.is_empty() {
         text += &format!(": {}", one_line(&task.remark));
     }
-    SlotLine {
-        slot: task.slot,
-        text,
-        essence,
-    }
+    SlotLine { slot: task.slot, text, essence }
 }
 
 fn last_words(task: &SeenTask) -> String {
-    let reason = if task.remark.is_empty() {
-        task.state.as_str()
-    } else {
-        &task.remark
-    };
-    format!(
-        "{} failed and is not restarted: {}",
-        task.name(),
-        one_line(reason)
-    )
+    let reason = if task.remark.is_empty() { task.state.as_str() } else { &task.remark };
+    format!("{} failed and is not restarted: {}", task.name(), one_line(reason))
 }
 
 #[cfg(test)]
@@ -174,10 +149,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     fn goal(desired: u32, condition: RestartCondition) -> Goal {
-        let restart = RestartPolicy {
-            condition,
-            ..RestartPolicy::default()
-        };
+        let restart = RestartPolicy { condition, ..RestartPolicy::default() };
         Goal { desired, restart }
     }
 
@@ -190,15 +162,8 @@ mod tests {
     }
 
     fn ended(slot: u32, state: TaskState, failure: Option<Failure>) -> SeenTask {
-        let remark = failure
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        SeenTask {
-            failure,
-            remark,
-            ..task(100 + u64::from(slot), slot, state, 999)
-        }
+        let remark = failure.as_ref().map(ToString::to_string).unwrap_or_default();
+        SeenTask { failure, remark, ..task(100 + u64::from(slot), slot, state, 999) }
     }
 
     #[test]
@@ -281,10 +246,7 @@ mod tests {
                 web.2: complete on rasp11
                 Waiting"#]],
         );
-        let exited = Failure::Exited {
-            code: 1,
-            out_of_memory: false,
-        };
+        let exited = Failure::Exited { code: 1, out_of_memory: false };
         let failed = ended(2, TaskState::Failed, Some(exited));
         check(
             &goal(2, RestartCondition::Never),
@@ -295,10 +257,7 @@ mod tests {
                 web.2: failed on rasp11: task: non-zero exit (1)
                 Failed { reason: "web.2 failed and is not restarted: task: non-zero exit (1)" }"#]],
         );
-        let image = Failure::NoSuchImage {
-            image: "x".to_owned(),
-            detail: String::new(),
-        };
+        let image = Failure::NoSuchImage { image: "x".to_owned(), detail: String::new() };
         let rejected = ended(2, TaskState::Rejected, Some(image));
         check(
             &goal(2, RestartCondition::Never),
@@ -313,9 +272,8 @@ mod tests {
 
     #[test]
     fn many_slots_are_told_of_by_their_number() {
-        let tasks: Vec<SeenTask> = (1..=21)
-            .map(|slot| task(slot.into(), slot, TaskState::Running, 900))
-            .collect();
+        let tasks: Vec<SeenTask> =
+            (1..=21).map(|slot| task(slot.into(), slot, TaskState::Running, 900)).collect();
         check(
             &goal(21, RestartCondition::Any),
             &tasks,

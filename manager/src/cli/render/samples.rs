@@ -19,10 +19,7 @@ const START_SECONDS: u64 = 1_700_000_000;
 pub(in crate::cli) const NOW: Stamp = at(1_000);
 
 pub(in crate::cli) const fn at(seconds: u64) -> Stamp {
-    Stamp {
-        at: Timestamp(seconds * 1000),
-        wall: WallTime((START_SECONDS + seconds) * 1000),
-    }
+    Stamp { at: Timestamp(seconds * 1000), wall: WallTime((START_SECONDS + seconds) * 1000) }
 }
 
 fn words(text: &str) -> Vec<String> {
@@ -49,29 +46,16 @@ fn service(id: u64, name: &str, mode: Mode, task: TaskSpec) -> SeenService {
         template: Version(12),
         phase: ServicePhase::Active,
     };
-    SeenService {
-        service,
-        running: 1,
-        desired: 3,
-    }
+    SeenService { service, running: 1, desired: 3 }
 }
 
 pub(in crate::cli) fn plain_service() -> SeenService {
     let container = ContainerSpec::of_image("redis".parse().expect("an image"));
-    service(
-        1,
-        "monitor",
-        Mode::Global,
-        TaskSpec::of_container(container),
-    )
+    service(1, "monitor", Mode::Global, TaskSpec::of_container(container))
 }
 
 pub(in crate::cli) fn full_service() -> SeenService {
-    let mount = |target: &str, access, source| Mount {
-        target: target.to_owned(),
-        access,
-        source,
-    };
+    let mount = |target: &str, access, source| Mount { target: target.to_owned(), access, source };
     let mut container = ContainerSpec::of_image("ghcr.io/me/web:1@sha256:00".parse().expect("one"));
     container.entrypoint = words("/bin/sh -c");
     container.args = vec!["echo hi".to_owned()];
@@ -84,13 +68,7 @@ pub(in crate::cli) fn full_service() -> SeenService {
     container.stop_grace = Duration::from_secs(3);
     container.init = true;
     container.mounts = vec![
-        mount(
-            "/b",
-            Access::ReadOnly,
-            MountSource::Bind {
-                path: "/srv".to_owned(),
-            },
-        ),
+        mount("/b", Access::ReadOnly, MountSource::Bind { path: "/srv".to_owned() }),
         mount(
             "/v",
             Access::ReadWrite,
@@ -100,25 +78,12 @@ pub(in crate::cli) fn full_service() -> SeenService {
                 options: labels("type", "nfs"),
             },
         ),
-        mount(
-            "/t",
-            Access::ReadWrite,
-            MountSource::Tmpfs {
-                size_bytes: Some(9),
-                mode: None,
-            },
-        ),
+        mount("/t", Access::ReadWrite, MountSource::Tmpfs { size_bytes: Some(9), mode: None }),
     ];
     let task = TaskSpec {
         container,
-        limits: Resources {
-            cpu_nanos: 500_000_000,
-            memory_bytes: 64 << 20,
-        },
-        reservations: Resources {
-            cpu_nanos: 0,
-            memory_bytes: 32 << 20,
-        },
+        limits: Resources { cpu_nanos: 500_000_000, memory_bytes: 64 << 20 },
+        reservations: Resources { cpu_nanos: 0, memory_bytes: 32 << 20 },
         restart: RestartPolicy {
             condition: RestartCondition::OnFailure,
             delay: Duration::from_secs(5),
@@ -191,10 +156,7 @@ pub(in crate::cli) fn node(id: u64, name: &str) -> SeenNode {
             hostname: name.to_owned(),
             addresses: Vec::new(),
             platform: Platform::from_machine("linux", "armv7l"),
-            resources: Resources {
-                cpu_nanos: 4_000_000_000,
-                memory_bytes: 1 << 30,
-            },
+            resources: Resources { cpu_nanos: 4_000_000_000, memory_bytes: 1 << 30 },
             engine: Engine {
                 version: "20.10.24".to_owned(),
                 api_version: "1.41".to_owned(),

@@ -97,10 +97,7 @@ struct ContainerJson<'a> {
     mounts: Vec<MountJson<'a>>,
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes what it may skip so"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it may skip so")]
 fn is_false(value: &bool) -> bool {
     !*value
 }
@@ -161,10 +158,7 @@ pub(super) struct ResourcesJson {
     memory_bytes: u64,
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes what it may skip so"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it may skip so")]
 fn is_zero(value: &u64) -> bool {
     *value == 0
 }
@@ -203,16 +197,11 @@ impl<'a> ServiceJson<'a> {
         let service = &seen.service;
         ServiceJson {
             id: service.id.to_string(),
-            version: VersionJson {
-                index: service.version.0,
-            },
+            version: VersionJson { index: service.version.0 },
             created_at: rfc3339(service.created.wall),
             updated_at: rfc3339(service.updated.wall),
             spec: SpecJson::of(&service.spec),
-            service_status: StatusJson {
-                running_tasks: seen.running,
-                desired_tasks: seen.desired,
-            },
+            service_status: StatusJson { running_tasks: seen.running, desired_tasks: seen.desired },
         }
     }
 }
@@ -224,12 +213,7 @@ impl<'a> SpecJson<'a> {
             Mode::Global => ModeJson::Global {},
         };
         let task_template = TaskJson::of(&spec.task);
-        SpecJson {
-            name: spec.name.as_str(),
-            labels: &spec.labels,
-            task_template,
-            mode,
-        }
+        SpecJson { name: spec.name.as_str(), labels: &spec.labels, task_template, mode }
     }
 }
 
@@ -286,25 +270,15 @@ impl<'a> MountJson<'a> {
                 json.r#type = "bind";
                 json.source = Some(path);
             }
-            MountSource::Volume {
-                name,
-                driver,
-                options,
-            } => {
+            MountSource::Volume { name, driver, options } => {
                 json.r#type = "volume";
                 json.source = name.as_deref();
-                let driver_config = DriverJson {
-                    name: driver.as_deref(),
-                    options,
-                };
+                let driver_config = DriverJson { name: driver.as_deref(), options };
                 let says_anything = driver.is_some() || !options.is_empty();
                 json.volume_options = says_anything.then_some(VolumeJson { driver_config });
             }
             MountSource::Tmpfs { size_bytes, mode } => {
-                json.tmpfs_options = Some(TmpfsJson {
-                    size_bytes: *size_bytes,
-                    mode: *mode,
-                });
+                json.tmpfs_options = Some(TmpfsJson { size_bytes: *size_bytes, mode: *mode });
             }
         }
         json

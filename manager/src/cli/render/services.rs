@@ -105,10 +105,7 @@ pub(in crate::cli) fn pretty(service: &SeenService) -> String {
         }
         Mode::Global => page.line("Service Mode", "Global"),
     }
-    page.line(
-        "Running",
-        format!("{} of {}", service.running, service.desired),
-    );
+    page.line("Running", format!("{} of {}", service.running, service.desired));
     placement(&mut page, &spec.task);
     container(&mut page, &spec.task.container);
     mounts(&mut page, &spec.task.container.mounts);
@@ -169,16 +166,8 @@ fn resources(page: &mut Page, task: &TaskSpec) {
             page.heading("Resources");
         }
         page.heading(&format!(" {name}"));
-        page.optional(
-            "  CPU",
-            Some(wish.cpu_nanos).filter(|it| *it > 0).map(display_cpus),
-        );
-        page.optional(
-            "  Memory",
-            Some(wish.memory_bytes)
-                .filter(|it| *it > 0)
-                .map(display_bytes),
-        );
+        page.optional("  CPU", Some(wish.cpu_nanos).filter(|it| *it > 0).map(display_cpus));
+        page.optional("  Memory", Some(wish.memory_bytes).filter(|it| *it > 0).map(display_bytes));
     }
 }
 

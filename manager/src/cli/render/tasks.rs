@@ -32,12 +32,7 @@ pub(in crate::cli) fn matches(task: &SeenTask, filters: &[TaskFilter]) -> bool {
 /// By slot, and the newest of each first: what came before is its history.
 pub(in crate::cli) fn in_order(mut tasks: Vec<SeenTask>) -> Vec<SeenTask> {
     tasks.sort_by_cached_key(|it| {
-        (
-            it.service_name.clone(),
-            it.slot,
-            Reverse(it.created.at),
-            Reverse(it.id),
-        )
+        (it.service_name.clone(), it.slot, Reverse(it.created.at), Reverse(it.id))
     });
     tasks
 }
@@ -53,16 +48,8 @@ pub(in crate::cli) fn list(tasks: &[SeenTask], now: Stamp, format: Format, width
                     rows[index + 1][1] = format!(" \\_ {}", pair[1]);
                 }
             }
-            let header = [
-                "ID",
-                "NAME",
-                "IMAGE",
-                "NODE",
-                "DESIRED STATE",
-                "CURRENT STATE",
-                "ERROR",
-                "PORTS",
-            ];
+            let header =
+                ["ID", "NAME", "IMAGE", "NODE", "DESIRED STATE", "CURRENT STATE", "ERROR", "PORTS"];
             table(header, &rows)
         }
         Format::Json => json_lines(tasks.iter().map(|task| {
