@@ -2,12 +2,14 @@
 
 use crate::ending;
 use crate::local;
-use crate::node::{ManagerPart, Node, NodeOptions};
+use crate::manager_part::ManagerPart;
+use crate::node::{Node, NodeOptions};
 use shell::supervisor::{OnFailure, Scope};
 use std::convert::Infallible;
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 const COMMANDS_MAX: usize = 16;
@@ -32,15 +34,15 @@ pub async fn run<M: ManagerPart>(
     let node = Node::open(&root, options, managers).await?;
     tracing::info!(socket = %socket.display(), "ready");
     let node_scope = root.child("node");
-    let (ended, has_ended) = tokio::sync::oneshot::channel();
+    let ended = CancellationToken::new();
+    let has_ended = ended.clone();
     node_scope.spawn("node", OnFailure::StopScope, async move {
         node.run(asked, ending).await;
-        // The daemon below waits for this alone; it may have failed meanwhile.
-        drop(ended.send(()));
+        ended.cancel();
         Ok::<(), Infallible>(())
     });
     let failed = tokio::select! {
-        _ = has_ended => None,
+        () = has_ended.cancelled() => None,
         failed = root.failed() => Some(failed),
         failed = node_scope.failed() => Some(failed),
     };

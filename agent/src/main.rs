@@ -1,6 +1,7 @@
 //! `skep-agent`: a worker without Raft, for the smallest boards.
 
-use agent::node::{Founded, Founding, Log, ManagerPart, NodeOptions, Seated};
+use agent::manager_part::{Founded, Founding, Log, ManagerPart, Seated};
+use agent::node::NodeOptions;
 use clap::{Parser, Subcommand};
 use common::node::NodeKind;
 use proto::v1;

@@ -5,6 +5,7 @@ use crate::address;
 use crate::agent::{AgentConfig, AgentHandle, GoodbyeReason, Membership};
 use crate::docker::Docker;
 use crate::join::{self, JoinError, Joining};
+use crate::manager_part::{Founding, Log, ManagerPart, Seated};
 use crate::member::{MemberFile, MemberRecord};
 use common::node::{NodeKind, Role};
 use proto::v1;
@@ -30,69 +31,6 @@ pub struct NodeOptions {
     pub data_dir: PathBuf,
     pub run_dir: PathBuf,
     pub docker: String,
-}
-
-/// What managers do beside being workers. `skep-agent` has none of it.
-pub trait ManagerPart: Send + 'static {
-    fn kind(&self) -> NodeKind;
-
-    /// Makes a new cluster with this node as its first manager.
-    fn found(
-        &mut self,
-        request: Founding,
-    ) -> impl Future<Output = Result<Founded, String>> + Send;
-
-    /// Whether this node could serve as a manager at that address.
-    fn check(&self, listen: SocketAddr) -> impl Future<Output = Result<(), String>> + Send;
-
-    /// This node is a manager now. A fresh one has no log of its own yet.
-    fn start(
-        &mut self,
-        member: &MemberRecord,
-        credentials: &Credentials,
-        log: Log,
-    ) -> impl Future<Output = Result<(), String>> + Send;
-
-    /// It is a worker, or nothing at all, from now on.
-    fn stop(&mut self, log: Log) -> impl Future<Output = ()> + Send;
-
-    /// What the rest of the program is to know of this node.
-    fn seated(&self, seat: Seated);
-
-    /// Before this manager goes, for a moment or for good.
-    fn part(&self) -> impl Future<Output = ()> + Send;
-
-    /// Whether other managers would miss it.
-    fn is_needed(&self) -> Option<String>;
-}
-
-/// What becomes of, or is found of, a manager's own copy of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Log {
-    Keep,
-    Erase,
-}
-
-#[derive(Debug, Clone)]
-pub enum Seated {
-    Nowhere,
-    Worker { managers: Vec<String> },
-}
-
-#[derive(Debug, Clone)]
-pub struct Founding {
-    pub advertise: SocketAddr,
-    pub listen: SocketAddr,
-    pub name: String,
-    pub availability: common::node::Availability,
-}
-
-#[derive(Debug)]
-pub struct Founded {
-    pub identity: Identity,
-    pub credentials: Credentials,
-    pub name: String,
-    pub worker_token: String,
 }
 
 /// What the local socket asks.
@@ -222,7 +160,7 @@ impl<M: ManagerPart> Node<M> {
         let advertise = address::advertised(&request.advertise_addr)?;
         let listen = listen_address(&request.listen_addr, advertise)?;
         let name = wished_name(&request.name)?;
-        let availability = crate::join::availability(request.availability());
+        let availability = join::availability(request.availability());
         let founding = Founding { advertise, listen, name, availability };
         let founded = self.managers.found(founding).await.map_err(NodeError::Failed)?;
         let record = MemberRecord {
@@ -338,7 +276,7 @@ impl<M: ManagerPart> Node<M> {
     async fn look_at_renewal(&mut self) {
         let Some(member) = &mut self.member else { return };
         let identity = member.credentials.current();
-        let wants_role = member.agent.membership().role != identity.role;
+        let wants_role = member.agent.membership.borrow().role != identity.role;
         let due = shell::identity::renewal_due(&identity.certificate_pem, identity.node.0);
         let is_due = due.is_ok_and(|due| due <= shell::clock::wall());
         if is_due || wants_role {
@@ -429,7 +367,7 @@ impl<M: ManagerPart> Node<M> {
             name: member.record.name.clone(),
             role: v1::Role::from(identity.role).into(),
             managers: member.record.managers.clone(),
-            engine_ill: member.agent.engine_ill(),
+            engine_ill: member.agent.engine.borrow().to_string(),
             program_version,
         }
     }
@@ -458,9 +396,12 @@ enum Event {
 
 async fn member_event(member: &mut Option<Member>) -> Event {
     let Some(member) = member else { return std::future::pending().await };
+    let AgentHandle { membership, farewell, .. } = &mut member.agent;
     tokio::select! {
-        membership = member.agent.next_membership() => Event::Membership(membership),
-        () = member.agent.farewell() => Event::Farewell,
+        Ok(()) = membership.changed() => {
+            Event::Membership(membership.borrow_and_update().clone())
+        }
+        Ok(_) = farewell.wait_for(|said| *said) => Event::Farewell,
         () = tokio::time::sleep_until(member.renew_at) => Event::RenewalDue,
     }
 }

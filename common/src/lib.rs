@@ -3,6 +3,9 @@
 //! Contract: no IO, no clock, no chance, no async. Everything here is a value that every other
 //! crate may name. The modules stand in reading order; they are also the glossary.
 
+// In the crates that name only our own enums; elsewhere foreign ones would be in the way.
+#![deny(clippy::wildcard_enum_match_arm)]
+
 pub mod id;
 pub mod time;
 pub mod units;

@@ -9,7 +9,8 @@ use crate::raft::snapshots::SnapshotStore;
 use crate::raft::{Parts, Start};
 use crate::seat::Seat;
 use agent::member::MemberRecord;
-use agent::node::{Founded, Founding, Log, ManagerPart, NodeOptions, Seated};
+use agent::manager_part::{Founded, Founding, Log, ManagerPart, Seated};
+use agent::node::NodeOptions;
 use common::cluster::{Cluster, TASK_HISTORY_DEFAULT};
 use common::node::{Node, NodeDescription, NodeKind, NodeSpec, NodeState, NodeStatus, Role};
 use common::{IdGen, NodeId, Stamp, Timestamp, Version};
@@ -30,7 +31,7 @@ const FIRST_ELECTION_LIMIT: Duration = Duration::from_secs(20);
 
 pub async fn run(options: DaemonOptions) -> anyhow::Result<()> {
     std::fs::create_dir_all(&options.data_dir)?;
-    let store = Store::open(&options.data_dir)?;
+    let (store, writer) = Store::open(&options.data_dir)?;
     let scope = Scope::root("manager");
     let (seat, seats) = watch::channel(Seat::None);
     let part = FullNode { store, scope: scope.clone(), seat, seats: seats.clone(), running: None };
@@ -43,10 +44,12 @@ pub async fn run(options: DaemonOptions) -> anyhow::Result<()> {
         let routes = grpc::user_routes(routes, seats.clone());
         Ok(agent::local::serve(scope, socket, routes, grpc::gate(seats))?)
     });
-    let result = daemon.await;
+    let result = Box::pin(daemon).await;
     if let Err(failed) = scope.stop(STOP_GRACE).await {
         tracing::warn!(%failed, "a task did not stop in order");
     }
+    // The last to go: everything above may still have had something to write.
+    writer.stop().await?;
     result
 }
 
@@ -97,8 +100,8 @@ impl FullNode {
         credentials: &Credentials,
         start: Start,
     ) -> Result<Manager, String> {
-        let log = LogStore::open(&self.store).map_err(|error| error.to_string())?;
-        let snapshots = SnapshotStore::open(&self.store).map_err(|error| error.to_string())?;
+        let log = LogStore::open(self.store.clone()).map_err(|error| error.to_string())?;
+        let snapshots = SnapshotStore::open(self.store.clone()).map_err(|error| error.to_string())?;
         let parts = Parts {
             node: credentials.current().node,
             address: record.address,

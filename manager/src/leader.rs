@@ -111,7 +111,7 @@ async fn lead_again_and_again(
         // Never before the last stamp: what was committed while this one waited counts.
         replica.clock().heard(replica.feed().state().clock().at);
         let now = replica.clock().now();
-        let predecessor = replica.predecessor(me);
+        let predecessor = replica.predecessor(me, term);
         let seed = IdGen::from_seed(ids.next_u64());
         let core = Leader::new(replica.feed().state(), seed, predecessor, now);
         let running = Running {
@@ -241,8 +241,6 @@ impl Running {
             tracing::debug!(change, %conflict, "a change was left out");
         }
         self.input(Input::Committed { version: committed.version });
-        // The events of this very entry may have been read before its answer came.
-        self.published(Vec::new());
     }
 
     fn published(&mut self, mut events: Vec<Event>) {

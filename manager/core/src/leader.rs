@@ -150,6 +150,7 @@ impl Leader {
                 if matches!(self.round, Round::Proposed(_)) {
                     self.round = Round::Committed(version);
                     self.sessions.round_kept(&mut out);
+                    self.close_round();
                 }
             }
             Input::ProposalFailed => self.proposal_failed(now),
@@ -216,6 +217,11 @@ impl Leader {
                 }
             }
         }
+        self.close_round();
+    }
+
+    /// The answer to a proposal and the state that shows it come in either order.
+    fn close_round(&mut self) {
         if let Round::Committed(version) = self.round
             && self.state.version() >= version
         {

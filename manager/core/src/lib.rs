@@ -3,6 +3,9 @@
 //! Contract: no IO, no clock, no chance, no async. Time and identities are arguments, order is
 //! part of every result, and nothing changes [`state::State`] but [`state::State::apply`].
 
+// In the crates that name only our own enums; elsewhere foreign ones would be in the way.
+#![deny(clippy::wildcard_enum_match_arm)]
+
 pub mod change;
 pub mod state;
 mod apply;

@@ -66,8 +66,9 @@ impl Dispatcher for DispatcherService {
         let logs = manager.logs().clone();
         manager.scope().spawn("session", OnFailure::Log, async move {
             listen(&leader, session, incoming).await;
-            // Where the leader is gone, so is its memory of the session.
-            drop(leader.tell(Input::Closed { session }).await);
+            if leader.tell(Input::Closed { session }).await.is_err() {
+                tracing::debug!("the leader is gone, and with it its memory of the session");
+            }
             logs.disconnect(node, session);
             Ok::<(), Infallible>(())
         });

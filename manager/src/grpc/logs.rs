@@ -64,7 +64,9 @@ impl LogBroker {
         if book.agents.get(&node).is_some_and(|(current, _)| *current == session) {
             book.agents.remove(&node);
             // What this node still had to send will not come.
-            book.readers.values_mut().for_each(|it| drop(it.nodes.remove(&node)));
+            for reader in book.readers.values_mut() {
+                reader.nodes.remove(&node);
+            }
             book.readers.retain(|_, it| !it.nodes.is_empty());
         }
     }
@@ -100,10 +102,10 @@ impl LogBroker {
     fn cancel(&self, subscription: u64) {
         let mut book = self.book();
         let Some(reader) = book.readers.remove(&subscription) else { return };
-        let of = Some(manager_message::Of::LogsCancel(subscription));
         for node in reader.nodes {
             if let Some((_, requests)) = book.agents.get(&node) {
                 // An agent whose queue is full notices at its next line that nobody reads.
+                let of = Some(manager_message::Of::LogsCancel(subscription));
                 drop(requests.try_send(v1::ManagerMessage { of }));
             }
         }
@@ -112,7 +114,7 @@ impl LogBroker {
 
 /// The lines of one reader; agents are told to stop when it is dropped.
 #[derive(Debug)]
-pub struct Lines {
+pub(super) struct Lines {
     lines: mpsc::Receiver<Result<v1::LogChunk, Status>>,
     subscription: u64,
     broker: LogBroker,

@@ -67,7 +67,7 @@ impl Raft for RaftService {
         request: Request<v1::PreVoteRequest>,
     ) -> Result<Response<v1::PreVoteResponse>, Status> {
         let manager = manager(&self.seats)?;
-        Ok(Response::new(manager.replica().on_pre_vote(request.get_ref()).await))
+        Ok(Response::new(manager.replica().on_pre_vote(request.get_ref())))
     }
 
     async fn enlist(

@@ -9,16 +9,17 @@ use super::{Metrics, Raft};
 use common::{IdGen, NodeId};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use openraft::ServerState;
+use openraft::{LogId, ServerState};
 use proto::v1::{PreVoteRequest, PreVoteResponse};
 use shell::supervisor::{OnFailure, Scope};
 use std::convert::Infallible;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Drawn anew for every election, between these two.
-pub const TIMEOUT_LEAST: Duration = Duration::from_millis(1_000);
-pub const TIMEOUT_MOST: Duration = Duration::from_millis(2_000);
+pub(super) const TIMEOUT_LEAST: Duration = Duration::from_millis(1_000);
+pub(super) const TIMEOUT_MOST: Duration = Duration::from_millis(2_000);
 /// After an election that was not won.
 const RETRY_LEAST: Duration = Duration::from_millis(150);
 const RETRY_MOST: Duration = Duration::from_millis(900);
@@ -26,10 +27,13 @@ const PRE_VOTE_LIMIT: Duration = Duration::from_millis(500);
 /// A vote is a sync of a disk that may be slow: an election under way is left alone for so long.
 const CAMPAIGN_LIMIT: Duration = Duration::from_millis(800);
 
-pub fn start(scope: &Scope, raft: Raft, links: Links, pulse: Pulse, random: IdGen) {
+/// The end of this manager's own log; asking openraft for it would wait for its disk.
+pub(super) type Tail = watch::Receiver<Option<LogId<NodeId>>>;
+
+pub(super) fn start(scope: &Scope, raft: Raft, links: Links, pulse: Pulse, tail: Tail, random: IdGen) {
     let token = scope.token();
     scope.spawn("elections", OnFailure::StopScope, async move {
-        let mut elections = Elections { raft, links, pulse, random };
+        let mut elections = Elections { raft, links, pulse, tail, random };
         tokio::select! {
             () = elections.run() => {}
             () = token.cancelled() => {}
@@ -46,11 +50,11 @@ enum Attempt {
     Failed,
 }
 
-#[derive(Debug)]
 struct Elections {
     raft: Raft,
     links: Links,
     pulse: Pulse,
+    tail: Tail,
     random: IdGen,
 }
 
@@ -108,7 +112,7 @@ impl Elections {
     /// higher term and topple a leader that everybody else hears.
     async fn would_win(&self) -> bool {
         let metrics = self.raft.metrics().borrow().clone();
-        let Some(request) = self.request(&metrics).await else { return false };
+        let request = self.request(&metrics);
         let voters = voters(&metrics);
         let others = voters.iter().filter(|(node, _)| *node != metrics.id);
         let mut asked: FuturesUnordered<_> =
@@ -124,14 +128,14 @@ impl Elections {
         true
     }
 
-    async fn request(&self, metrics: &Metrics) -> Option<PreVoteRequest> {
-        let last = self.raft.with_raft_state(|it| it.last_log_id().copied()).await.ok()?;
-        Some(PreVoteRequest {
+    fn request(&self, metrics: &Metrics) -> PreVoteRequest {
+        let last = *self.tail.borrow();
+        PreVoteRequest {
             candidate: metrics.id.0,
             term: metrics.current_term + 1,
             last_log_term: last.map_or(0, |it| it.leader_id.term),
             last_log_index: last.map_or(0, |it| it.index),
-        })
+        }
     }
 }
 
@@ -156,19 +160,17 @@ async fn ask(
 
 /// Whether this manager would vote for the candidate: it hears no leader, leads not itself, and
 /// its own log holds nothing that the candidate's lacks.
-pub async fn pre_vote(raft: &Raft, pulse: &Pulse, request: &PreVoteRequest) -> PreVoteResponse {
-    let metrics = raft.metrics().borrow().clone();
+pub(super) fn pre_vote(
+    metrics: &Metrics,
+    tail: &Tail,
+    pulse: &Pulse,
+    request: &PreVoteRequest,
+) -> PreVoteResponse {
     let hears_leader = pulse.heard().is_some_and(|it| it.at.elapsed() < TIMEOUT_LEAST);
-    let leads = metrics.state == ServerState::Leader && pulse.has_quorum(&metrics);
-    let last = raft.with_raft_state(|it| it.last_log_id().copied()).await;
-    let is_behind = match last {
-        Ok(Some(last)) => {
-            (request.last_log_term, request.last_log_index) < (last.leader_id.term, last.index)
-        }
-        Ok(None) => false,
-        // A manager whose storage has failed grants nothing.
-        Err(_) => true,
-    };
+    let leads = metrics.state == ServerState::Leader && pulse.has_quorum(metrics);
+    let is_behind = tail.borrow().is_some_and(|last| {
+        (request.last_log_term, request.last_log_index) < (last.leader_id.term, last.index)
+    });
     let granted = !hears_leader && !leads && !is_behind;
     PreVoteResponse { granted, term: metrics.current_term }
 }

@@ -27,6 +27,7 @@ use std::io;
 use std::ops::{Bound, Range, RangeBounds};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::watch;
 
 /// One message to a follower; a larger entry goes alone.
 const REPLICATED_BYTES_MAX: usize = 1 << 20;
@@ -72,6 +73,8 @@ pub struct LogStore {
     purged: Option<LogId<NodeId>>,
     committed: Option<LogId<NodeId>>,
     last: Option<LogId<NodeId>>,
+    /// `last`, for those who ask while the core waits for the disk.
+    tail: watch::Sender<Option<LogId<NodeId>>>,
     progress: Arc<Progress>,
     /// Purged entries before this index are gone from the disk, or queued to go.
     deleted_end: u64,
@@ -98,10 +101,21 @@ impl LogStore {
             purged: recovered.bounds.purged,
             committed: recovered.bounds.committed.min(recovered.last),
             last: recovered.last,
+            tail: watch::Sender::new(recovered.last),
             progress: Arc::new(progress),
             deleted_end: recovered.deleted_end,
             reader: LogReader { store, cache: Arc::new(RwLock::new(recovered.cache)) },
         })
+    }
+
+    /// The newest entry, durable or not.
+    pub fn tail(&self) -> watch::Receiver<Option<LogId<NodeId>>> {
+        self.tail.subscribe()
+    }
+
+    fn ends_with(&mut self, last: Option<LogId<NodeId>>) {
+        self.last = last;
+        self.tail.send_replace(last);
     }
 
     /// What goes along with every write: the bounds as they are now, which costs no write of
@@ -132,7 +146,7 @@ impl LogStore {
     }
 
     async fn truncate_from(&mut self, index: u64) -> Result<(), LogError> {
-        self.last = self.log_id_before(index)?;
+        self.ends_with(self.log_id_before(index)?);
         self.reader.cache_mut().remove_from(index);
         // Nothing may be deleted while the stored bounds still call it durable.
         let writes = self.batch(index)?;
@@ -147,7 +161,7 @@ impl LogStore {
     async fn purge_upto(&mut self, log_id: LogId<NodeId>) -> Result<(), StoreError> {
         let end = log_id.index + 1;
         self.purged = self.purged.max(Some(log_id));
-        self.last = self.last.max(Some(log_id));
+        self.ends_with(self.last.max(Some(log_id)));
         self.reader.cache_mut().remove_below(end);
         let progress = Arc::clone(&self.progress);
         let done: Done = Box::new(move |result| {
@@ -172,14 +186,16 @@ impl LogStore {
             encoded.push((entry, bytes));
         }
         let durable_end = self.progress.entries_end.load(Ordering::Acquire);
+        let mut last = self.last;
         {
             let mut cache = self.reader.cache_mut();
             for (entry, bytes) in encoded {
-                self.last = Some(entry.log_id);
+                last = Some(entry.log_id);
                 cache.push(entry, bytes);
             }
             cache.shrink(durable_end);
         }
+        self.ends_with(last);
         let entries_end = self.last.map_or(0, |it| it.index + 1);
         let progress = Arc::clone(&self.progress);
         let done: Done = Box::new(move |result| {

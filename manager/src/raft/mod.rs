@@ -22,6 +22,7 @@ use common::NodeId;
 use manager_core::change::Batch;
 use openraft::{StorageError, StorageIOError};
 use shell::codec::CodecError;
+use shell::store::{KeyRange, Store, StoreError, Tree, Write};
 use types::{Command, Peer, TypeConfig};
 
 pub(crate) type Raft = openraft::Raft<TypeConfig>;
@@ -38,4 +39,11 @@ fn decode_batches(command: &Command) -> Result<Vec<Batch>, CodecError> {
 
 fn unreadable(error: impl std::error::Error + 'static) -> StorageError<NodeId> {
     StorageError::IO { source: StorageIOError::read_state_machine(&error) }
+}
+
+/// A log of another cluster, or of an earlier membership, must not be gone on with.
+pub async fn erase(store: &Store) -> Result<(), StoreError> {
+    let trees = [Tree::RaftState, Tree::RaftLog, Tree::RaftSnapshot];
+    let all = |tree| Write::DeleteRange { tree, keys: KeyRange::all() };
+    store.write(trees.into_iter().map(all).collect()).await
 }

@@ -28,12 +28,12 @@ const RETRY_AFTER: Duration = Duration::from_millis(200);
 type Failed<E> = RPCError<NodeId, Peer, RaftError<NodeId, E>>;
 
 #[derive(Debug, Clone)]
-pub struct Network {
+pub(super) struct Network {
     links: Links,
 }
 
 impl Network {
-    pub fn new(links: Links) -> Network {
+    pub(super) fn new(links: Links) -> Network {
         Network { links }
     }
 }
@@ -47,7 +47,7 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 }
 
 #[derive(Debug)]
-pub struct Connection {
+pub(super) struct Connection {
     links: Links,
     target: NodeId,
     peer: Peer,

@@ -15,46 +15,49 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-pub const BEAT_PERIOD: Duration = Duration::from_millis(250);
+pub(super) const BEAT_PERIOD: Duration = Duration::from_millis(250);
 const BEAT_LIMIT: Duration = Duration::from_millis(800);
 /// A leader that heard from no quorum for so long says so instead of letting users wait.
 const QUORUM_LOST_AFTER: Duration = Duration::from_millis(1_500);
 
 /// The last word of a leader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Heard {
-    pub leader: NodeId,
-    pub term: u64,
-    pub at: Instant,
+pub(super) struct Heard {
+    pub(super) leader: NodeId,
+    pub(super) term: u64,
+    pub(super) at: Instant,
 }
 
 /// What this manager knows of the others by their beats.
 #[derive(Debug, Clone)]
-pub struct Pulse {
+pub(super) struct Pulse {
     heard: watch::Sender<Option<Heard>>,
     answered: watch::Sender<BTreeMap<NodeId, Instant>>,
+    /// The term of this manager's latest leadership, and whom it had heard last before it.
+    former: watch::Sender<(u64, Option<Heard>)>,
     /// The leader that asked this manager to take over, until another one speaks.
     retired: watch::Sender<Option<NodeId>>,
     clock: ClusterClock,
 }
 
 impl Pulse {
-    pub fn new(clock: ClusterClock) -> Pulse {
+    pub(super) fn new(clock: ClusterClock) -> Pulse {
         Pulse {
             heard: watch::Sender::new(None),
             answered: watch::Sender::default(),
+            former: watch::Sender::default(),
             retired: watch::Sender::new(None),
             clock,
         }
     }
 
-    pub fn heard(&self) -> Option<Heard> {
+    pub(super) fn heard(&self) -> Option<Heard> {
         *self.heard.borrow()
     }
 
     /// Answers the term this manager knows of; a leader of an older one learns that it was
     /// replaced from its own next append.
-    pub fn on_beat(&self, beat: &BeatRequest, own_term: u64) -> BeatResponse {
+    pub(super) fn on_beat(&self, beat: &BeatRequest, own_term: u64) -> BeatResponse {
         if beat.term >= own_term {
             let heard = Heard { leader: NodeId(beat.leader), term: beat.term, at: Instant::now() };
             self.heard.send_replace(Some(heard));
@@ -64,30 +67,43 @@ impl Pulse {
         BeatResponse { term: own_term }
     }
 
-    pub fn retires(&self, leader: NodeId) {
+    pub(super) fn retires(&self, leader: NodeId) {
         self.retired.send_replace(Some(leader));
     }
 
-    pub fn retired(&self) -> Option<NodeId> {
+    pub(super) fn retired(&self) -> Option<NodeId> {
         *self.retired.borrow()
     }
 
     /// When each manager last answered this one's beats.
-    pub fn last_answer(&self, node: NodeId) -> Option<Instant> {
+    pub(super) fn last_answer(&self, node: NodeId) -> Option<Instant> {
         self.answered.borrow().get(&node).copied()
     }
 
-    pub fn is_reachable(&self, node: NodeId) -> bool {
+    pub(super) fn is_reachable(&self, node: NodeId) -> bool {
         self.last_answer(node).is_some_and(|it| it.elapsed() < QUORUM_LOST_AFTER)
     }
 
     /// Whether the leader that asks still has a quorum behind it.
-    pub fn has_quorum(&self, metrics: &Metrics) -> bool {
+    pub(super) fn has_quorum(&self, metrics: &Metrics) -> bool {
         let membership = metrics.membership_config.membership();
         let voters: Vec<NodeId> = membership.voter_ids().collect();
         let answering =
             voters.iter().filter(|it| **it == metrics.id || self.is_reachable(**it)).count();
         answering * 2 > voters.len()
+    }
+
+    /// Whom this manager, leading in `term`, took over from. Whoever led before that is not its
+    /// predecessor the next time.
+    pub(super) fn former(&self, term: u64) -> Option<Heard> {
+        self.former.send_if_modified(|(latest, former)| {
+            let is_new = *latest != term;
+            if is_new {
+                (*latest, *former) = (term, self.heard.send_replace(None));
+            }
+            is_new
+        });
+        self.former.borrow().1
     }
 
     /// A new leader has heard nobody yet, and nobody has been silent to it.
@@ -98,7 +114,7 @@ impl Pulse {
 }
 
 /// While this manager leads, tells all others so.
-pub fn start(scope: &Scope, raft: Raft, links: Links, pulse: Pulse) {
+pub(super) fn start(scope: &Scope, raft: Raft, links: Links, pulse: Pulse) {
     let tasks = scope.clone();
     let token = scope.token();
     scope.spawn("beats to managers", OnFailure::StopScope, async move {
@@ -129,10 +145,9 @@ async fn beat_while_leading(tasks: &Scope, raft: &Raft, links: &Links, pulse: &P
             // One beat at a time to each: a peer that is slow to answer gets no pile of them.
             under_way.retain(|_, done| !*done.borrow());
             for (node, peer) in peers(&now) {
-                if !under_way.contains_key(&node) {
-                    let done = send(tasks, links, pulse, (node, peer), now.current_term);
-                    under_way.insert(node, done);
-                }
+                under_way
+                    .entry(node)
+                    .or_insert_with(|| send(tasks, links, pulse, (node, peer), now.current_term));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! This manager's copy of the cluster's state, and its part in deciding what the state is.
 
-use super::elections::{self, pre_vote};
+use super::elections::{self, Tail, pre_vote};
 use super::links::Links;
 use super::log_store::LogStore;
 use super::network::Network;
@@ -19,6 +19,7 @@ use proto::v1;
 use shell::supervisor::Scope;
 use shell::tls::Credentials;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +61,7 @@ pub enum Leadership {
     Unknown,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Replica {
     raft: Raft,
     feed: Feed,
@@ -68,6 +69,13 @@ pub struct Replica {
     links: Links,
     proposer: Proposer,
     clock: ClusterClock,
+    tail: Tail,
+}
+
+impl fmt::Debug for Replica {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replica").finish_non_exhaustive()
+    }
 }
 
 /// What a replica is built from.
@@ -92,6 +100,7 @@ impl Replica {
         let links = Links::new(parts.credentials);
         let network = Network::new(links.clone());
         let stopped = |error: openraft::error::Fatal<NodeId>| ReplicaError::Stopped(error.to_string());
+        let tail = parts.log.tail();
         let raft = Raft::new(parts.node, Arc::new(config()), network, parts.log, machine)
             .await
             .map_err(stopped)?;
@@ -106,9 +115,10 @@ impl Replica {
         }
         let pulse = Pulse::new(clock.clone());
         pulse::start(scope, raft.clone(), links.clone(), pulse.clone());
-        elections::start(scope, raft.clone(), links.clone(), pulse.clone(), parts.random);
+        let (votes, beats) = (links.clone(), pulse.clone());
+        elections::start(scope, raft.clone(), votes, beats, tail.clone(), parts.random);
         let proposer = Proposer::start(scope, raft.clone());
-        Ok(Replica { raft, feed, pulse, links, proposer, clock })
+        Ok(Replica { raft, feed, pulse, links, proposer, clock, tail })
     }
 
     pub fn feed(&self) -> &Feed {
@@ -165,11 +175,11 @@ impl Replica {
         self.raft.metrics()
     }
 
-    pub fn predecessor(&self, me: NodeId) -> Option<Predecessor> {
+    pub fn predecessor(&self, me: NodeId, term: u64) -> Option<Predecessor> {
         if let Some(node) = self.pulse.retired() {
             return Some(Predecessor::Orderly { node });
         }
-        let heard = self.pulse.heard().filter(|it| it.leader != me)?;
+        let heard = self.pulse.former(term).filter(|it| it.leader != me)?;
         Some(Predecessor::Silent { node: heard.leader, last_heard: self.clock.at(heard.at) })
     }
 
@@ -268,8 +278,8 @@ impl Replica {
         self.pulse.on_beat(beat, term)
     }
 
-    pub async fn on_pre_vote(&self, request: &v1::PreVoteRequest) -> v1::PreVoteResponse {
-        pre_vote(&self.raft, &self.pulse, request).await
+    pub fn on_pre_vote(&self, request: &v1::PreVoteRequest) -> v1::PreVoteResponse {
+        pre_vote(&self.raft.metrics().borrow(), &self.tail, &self.pulse, request)
     }
 
     pub async fn on_take_over(&self, leader: NodeId) -> Result<(), ReplicaError> {

@@ -1,5 +1,7 @@
 //! Applies the log to the cluster's state and publishes what came of it.
 
+#![expect(clippy::result_large_err, reason = "openraft's own error is as large as that")]
+
 use super::snapshots::SnapshotStore;
 use super::types::{Answer, Peer, TypeConfig};
 use super::{decode_batches, unreadable};

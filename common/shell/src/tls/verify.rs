@@ -52,7 +52,9 @@ impl ServerVerifier {
             Trust::Authority(authority) => Ok(authority),
             Trust::Digest(expected) => {
                 let found = sent.iter().find(|it| digest_of(it) == *expected);
-                found.ok_or_else(|| OtherError(Arc::new(ForeignAuthority)).into())
+                found.ok_or_else(|| {
+                    CertificateError::Other(OtherError(Arc::new(ForeignAuthority))).into()
+                })
             }
         }
     }
