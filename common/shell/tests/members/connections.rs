@@ -167,7 +167,7 @@ async fn answers_with(scope: &Scope, answer: &'static [u8]) -> SocketAddr {
     scope.spawn("other program", shell::supervisor::OnFailure::Log, async move {
         let (mut stream, _) = listener.accept().await?;
         let mut heard = [0; 4_096];
-        stream.read(&mut heard).await?;
+        assert_ne!(stream.read(&mut heard).await?, 0);
         stream.write_all(answer).await?;
         stream.shutdown().await
     });
