@@ -36,5 +36,8 @@ impl Assignment {
 pub enum AssignmentSet {
     /// All there is: whatever else the node runs of ours is a leftover.
     Complete(Vec<Assignment>),
-    Changes { put: Vec<Assignment>, remove: Vec<TaskId> },
+    Changes {
+        put: Vec<Assignment>,
+        remove: Vec<TaskId>,
+    },
 }

@@ -257,9 +257,16 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["zone==west", "node.role==boss", "node.labels.==x", "node.id", "node.id==",
-            "node.ip==west", "node.ip==10.0.0.0/33", ""]
-        {
+        for text in [
+            "zone==west",
+            "node.role==boss",
+            "node.labels.==x",
+            "node.id",
+            "node.id==",
+            "node.ip==west",
+            "node.ip==10.0.0.0/33",
+            "",
+        ] {
             assert!(text.parse::<Constraint>().is_err(), "{text}");
         }
     }

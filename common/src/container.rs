@@ -87,8 +87,17 @@ pub enum Access {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MountSource {
     /// A folder of the node; one that is not there is a rejection.
-    Bind { path: String },
+    Bind {
+        path: String,
+    },
     /// A named volume, or one of its own for each task where no name is given.
-    Volume { name: Option<String>, driver: Option<String>, options: BTreeMap<String, String> },
-    Tmpfs { size_bytes: Option<u64>, mode: Option<u32> },
+    Volume {
+        name: Option<String>,
+        driver: Option<String>,
+        options: BTreeMap<String, String>,
+    },
+    Tmpfs {
+        size_bytes: Option<u64>,
+        mode: Option<u32>,
+    },
 }

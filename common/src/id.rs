@@ -42,7 +42,8 @@ fn read_id(text: &str) -> Result<u64, NotAnId> {
 macro_rules! id {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        #[derive(Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(pub u64);
 
@@ -148,7 +149,8 @@ mod tests {
 
     #[test]
     fn what_is_no_id_is_refused() {
-        for text in ["", "0", "zzzzzzzzzzzzz", "00000000000O0", "00000000000000", "ééééééé"] {
+        for text in ["", "0", "zzzzzzzzzzzzz", "00000000000O0", "00000000000000", "ééééééé"]
+        {
             assert!(text.parse::<NodeId>().is_err(), "{text}");
         }
     }

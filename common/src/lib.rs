@@ -6,23 +6,23 @@
 // In the crates that name only our own enums; elsewhere foreign ones would be in the way.
 #![deny(clippy::wildcard_enum_match_arm)]
 
-pub mod id;
-pub mod time;
-pub mod units;
-pub mod name;
-pub mod secret;
-pub mod resources;
-pub mod platform;
-pub mod image;
+pub mod assignment;
+pub mod backoff;
+pub mod cluster;
 pub mod constraint;
 pub mod container;
-pub mod service;
+pub mod id;
+pub mod image;
+pub mod name;
 pub mod node;
+pub mod platform;
+pub mod resources;
+pub mod secret;
+pub mod service;
 pub mod task;
-pub mod assignment;
-pub mod cluster;
+pub mod time;
 pub mod token;
-pub mod backoff;
+pub mod units;
 
 pub use id::{ClusterId, IdGen, NodeId, ServiceId, TaskId, Version};
 pub use name::Name;

@@ -184,12 +184,16 @@ impl NodeState {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DownReason {
-    Silent { for_at_least: Duration },
+    Silent {
+        for_at_least: Duration,
+    },
     /// The machine shuts down in order.
     ShutDown,
     Left,
     /// The agent lives, its engine does not answer.
-    EngineIll { detail: String },
+    EngineIll {
+        detail: String,
+    },
 }
 
 impl fmt::Display for DownReason {

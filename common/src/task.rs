@@ -183,18 +183,31 @@ impl Observation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Failure {
     /// The container's process ended by itself.
-    Exited { code: i64, out_of_memory: bool },
+    Exited {
+        code: i64,
+        out_of_memory: bool,
+    },
     /// It ended because its machine or its engine was restarted.
     MachineRestarted,
     /// Somebody removed the container behind our back.
     ContainerGone,
     /// The node has not got the image, and no registry gave it.
-    NoSuchImage { image: String, detail: String },
+    NoSuchImage {
+        image: String,
+        detail: String,
+    },
     /// The registry did not answer; another try later may do.
-    RegistryUnreachable { image: String, detail: String },
-    BindSourceMissing { path: String },
+    RegistryUnreachable {
+        image: String,
+        detail: String,
+    },
+    BindSourceMissing {
+        path: String,
+    },
     /// The engine would not create or start the container.
-    EngineRefused { detail: String },
+    EngineRefused {
+        detail: String,
+    },
     /// The node never came back.
     NodeLost,
 }
@@ -225,7 +238,9 @@ impl fmt::Display for Failure {
             }
             Failure::MachineRestarted => f.write_str("its machine or Docker Engine was restarted"),
             Failure::ContainerGone => f.write_str("its container was removed from outside"),
-            Failure::NoSuchImage { image, detail } => write!(f, "No such image: {image}{}", paren(detail)),
+            Failure::NoSuchImage { image, detail } => {
+                write!(f, "No such image: {image}{}", paren(detail))
+            }
             Failure::RegistryUnreachable { image, detail } => {
                 write!(f, "No such image: {image}; the registry does not answer{}", paren(detail))
             }

@@ -14,7 +14,8 @@ const BYTE_UNITS: [(&str, u32); 5] = [("b", 0), ("k", 10), ("m", 20), ("g", 30),
 
 /// `64m`, `1.5GiB`, `1073741824`; powers of 1024 throughout, as Docker has it.
 pub fn parse_bytes(text: &str) -> Result<u64, BadQuantity> {
-    let wrong = || BadQuantity { given: text.to_owned(), expected: "a size such as 64m, 1.5g or 1GiB" };
+    let wrong =
+        || BadQuantity { given: text.to_owned(), expected: "a size such as 64m, 1.5g or 1GiB" };
     let lower = text.trim().to_ascii_lowercase();
     let digits = lower.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(lower.len());
     let (number, unit) = lower.split_at(digits);
@@ -33,7 +34,8 @@ pub fn parse_bytes(text: &str) -> Result<u64, BadQuantity> {
 
 /// `1.5` processors as billionths.
 pub fn parse_cpus(text: &str) -> Result<u64, BadQuantity> {
-    let wrong = || BadQuantity { given: text.to_owned(), expected: "a number of CPUs such as 0.5 or 2" };
+    let wrong =
+        || BadQuantity { given: text.to_owned(), expected: "a number of CPUs such as 0.5 or 2" };
     let cpus: f64 = text.trim().parse().map_err(|_| wrong())?;
     if !cpus.is_finite() || !(0.0..=1e6).contains(&cpus) {
         return Err(wrong());
@@ -54,7 +56,10 @@ const DURATION_UNITS: [(&str, f64); 7] = [
 
 /// `1m30s`, `500ms`, `0`: durations as Go prints them.
 pub fn parse_duration(text: &str) -> Result<Duration, BadQuantity> {
-    let wrong = || BadQuantity { given: text.to_owned(), expected: "a duration such as 10s, 1m30s or 500ms" };
+    let wrong = || BadQuantity {
+        given: text.to_owned(),
+        expected: "a duration such as 10s, 1m30s or 500ms",
+    };
     let mut rest = text.trim();
     if rest == "0" {
         return Ok(Duration::ZERO);

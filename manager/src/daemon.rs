@@ -8,8 +8,8 @@ use crate::raft::log_store::LogStore;
 use crate::raft::snapshots::SnapshotStore;
 use crate::raft::{Parts, Start};
 use crate::seat::Seat;
-use agent::member::MemberRecord;
 use agent::manager_part::{Founded, Founding, Log, ManagerPart, Seated};
+use agent::member::MemberRecord;
 use agent::node::NodeOptions;
 use common::cluster::{Cluster, TASK_HISTORY_DEFAULT};
 use common::node::{Node, NodeDescription, NodeKind, NodeSpec, NodeState, NodeStatus, Role};
@@ -30,6 +30,7 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 const FIRST_ELECTION_LIMIT: Duration = Duration::from_secs(20);
 
 pub async fn run(options: DaemonOptions) -> anyhow::Result<()> {
+    shell::telemetry::init(&options.log);
     std::fs::create_dir_all(&options.data_dir)?;
     let (store, writer) = Store::open(&options.data_dir)?;
     let scope = Scope::root("manager");
@@ -81,7 +82,7 @@ impl FullNode {
             }
         };
         let incoming = tls_incoming(&scope, listener, credentials.clone());
-        let server = tonic::transport::Server::builder()
+        let server = shell::net::server()
             .layer(grpc::gate(self.seats.clone()))
             .add_routes(grpc::cluster_routes(self.seats.clone()));
         let token = scope.token();
@@ -101,7 +102,8 @@ impl FullNode {
         start: Start,
     ) -> Result<Manager, String> {
         let log = LogStore::open(self.store.clone()).map_err(|error| error.to_string())?;
-        let snapshots = SnapshotStore::open(self.store.clone()).map_err(|error| error.to_string())?;
+        let snapshots =
+            SnapshotStore::open(self.store.clone()).map_err(|error| error.to_string())?;
         let parts = Parts {
             node: credentials.current().node,
             address: record.address,

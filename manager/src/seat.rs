@@ -7,6 +7,8 @@ pub enum Seat {
     /// Not a member.
     #[default]
     None,
-    Worker { managers: Vec<String> },
+    Worker {
+        managers: Vec<String>,
+    },
     Manager(Manager),
 }

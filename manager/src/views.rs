@@ -42,6 +42,8 @@ impl Memory {
                 memory.latest.insert(task.id, latest.clone());
             }
             if let Some(waiting) = leader.waiting(task.id) {
+                let pending = Observation::of(TaskState::Pending);
+                memory.latest.insert(task.id, (pending, task.created));
                 memory.waiting.insert(task.id, waiting.to_string());
             }
         }
@@ -97,9 +99,8 @@ impl View {
             service_name: service
                 .map_or_else(|| task.service.to_string(), |it| it.spec.name.to_string()),
             node_name,
-            image: service.map_or_else(String::new, |it| {
-                it.spec.task.container.image.as_given().to_owned()
-            }),
+            image: service
+                .map_or_else(String::new, |it| it.spec.task.container.image.as_given().to_owned()),
             latest: latest.map(|(observed, _)| v1::Observation::from(observed)),
             latest_since: latest.map(|(_, since)| v1::Stamp::from(since)),
             notice: self.notice(task, service.map(|it| &**it), known.map(|it| &**it)),
@@ -157,9 +158,7 @@ fn manager_status(
 }
 
 /// Tasks in the order people read them: by service, slot, and the newest first.
-pub fn in_reading_order<'a>(
-    tasks: impl Iterator<Item = &'a Arc<Task>>,
-) -> Vec<&'a Arc<Task>> {
+pub fn in_reading_order<'a>(tasks: impl Iterator<Item = &'a Arc<Task>>) -> Vec<&'a Arc<Task>> {
     let mut tasks: Vec<&Arc<Task>> = tasks.collect();
     tasks.sort_by_key(|it| (it.service, it.slot, std::cmp::Reverse((it.created.at, it.id))));
     let mut seen = BTreeSet::new();

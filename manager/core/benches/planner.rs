@@ -51,6 +51,7 @@ fn run(tasks: u32, nodes: u64, services: u32) -> u64 {
         planner.on_event(&state, event);
     }
     let soft = Soft::default();
+    #[expect(clippy::disallowed_methods, reason = "a bench measures time")]
     let begin = Instant::now();
     let plan = planner.plan(Draft::new(&state, &soft, stamp, &mut ids));
     let seconds = begin.elapsed().as_secs_f64();
@@ -107,6 +108,7 @@ fn service(number: u32, replicas: u32, ids: &mut IdGen) -> Change {
 }
 
 /// From the kernel's own book-keeping, where there is any.
+#[expect(clippy::disallowed_methods, reason = "a bench measures memory")]
 fn peak_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|it| it.strip_prefix("VmHWM:"));

@@ -269,11 +269,8 @@ impl State {
         }
         task.check_advance(observed.state)
             .map_err(|it| Conflict::Backward { from: it.from, to: it.to })?;
-        task.status = TaskStatus {
-            state: observed.state,
-            since: stamp,
-            failure: observed.failure.clone(),
-        };
+        task.status =
+            TaskStatus { state: observed.state, since: stamp, failure: observed.failure.clone() };
         Ok(self.replace_task(task))
     }
 

@@ -27,7 +27,8 @@ pub fn difference(state: &State, node: NodeId, told: &mut Told) -> Option<Assign
         let known = gone.remove(&task.id);
         // An end that the node itself reported is no news to it.
         let is_news = known != Some(desired)
-            && !(known.is_some() && task.status.state.is_terminal()
+            && !(known.is_some()
+                && task.status.state.is_terminal()
                 && desired == DesiredState::Shutdown);
         if is_news && let Some(assignment) = assignment(state, task) {
             put.push(assignment);

@@ -29,37 +29,87 @@ pub enum Unity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
     FoundCluster(Box<Cluster>),
-    SetJoinSecret { role: Role, secret: Secret },
+    SetJoinSecret {
+        role: Role,
+        secret: Secret,
+    },
 
     AddNode(Box<Node>),
     /// `base` is the version of the node that this was decided on.
-    SetNodeSpec { node: NodeId, base: Version, spec: NodeSpec },
-    DescribeNode { node: NodeId, description: Box<NodeDescription>, kind: NodeKind, address: SocketAddr },
-    SetNodeState { node: NodeId, state: NodeState, steady_at: Timestamp, flaps: u32 },
-    RemoveNode { node: NodeId, base: Version },
+    SetNodeSpec {
+        node: NodeId,
+        base: Version,
+        spec: NodeSpec,
+    },
+    DescribeNode {
+        node: NodeId,
+        description: Box<NodeDescription>,
+        kind: NodeKind,
+        address: SocketAddr,
+    },
+    SetNodeState {
+        node: NodeId,
+        state: NodeState,
+        steady_at: Timestamp,
+        flaps: u32,
+    },
+    RemoveNode {
+        node: NodeId,
+        base: Version,
+    },
 
-    CreateService { id: ServiceId, spec: Box<ServiceSpec> },
-    SetServiceSpec { service: ServiceId, base: Version, spec: Box<ServiceSpec> },
+    CreateService {
+        id: ServiceId,
+        spec: Box<ServiceSpec>,
+    },
+    SetServiceSpec {
+        service: ServiceId,
+        base: Version,
+        spec: Box<ServiceSpec>,
+    },
     /// The user's word: it is to go.
-    RemoveService { service: ServiceId, base: Version },
+    RemoveService {
+        service: ServiceId,
+        base: Version,
+    },
     /// The planner's word: its last task is gone.
-    DropService { service: ServiceId },
+    DropService {
+        service: ServiceId,
+    },
 
     CreateTask(Box<Task>),
-    PlaceTask { task: TaskId, node: NodeId },
-    RaiseDesired { task: TaskId, desired: DesiredState },
+    PlaceTask {
+        task: TaskId,
+        node: NodeId,
+    },
+    RaiseDesired {
+        task: TaskId,
+        desired: DesiredState,
+    },
     /// `node` is who says so; only the node that owns the task is believed.
-    ObserveTask { task: TaskId, node: NodeId, observed: Observation },
+    ObserveTask {
+        task: TaskId,
+        node: NodeId,
+        observed: Observation,
+    },
     /// Nobody waits for its node's word any more.
-    OrphanTask { task: TaskId },
-    RemoveTask { task: TaskId },
+    OrphanTask {
+        task: TaskId,
+    },
+    RemoveTask {
+        task: TaskId,
+    },
 }
 
 /// What moved, as keys: whoever cares reads the state again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
     ServiceChanged(ServiceId),
-    TaskChanged { service: ServiceId, task: TaskId, node: Option<NodeId> },
+    TaskChanged {
+        service: ServiceId,
+        task: TaskId,
+        node: Option<NodeId>,
+    },
     NodeChanged(NodeId),
     ClusterChanged,
     /// Anything may have moved: a snapshot was installed, or memory was lost.

@@ -178,7 +178,13 @@ impl<'a> Draft<'a> {
         Observed::News(self.task(id).map_or(ServiceId::default(), |it| it.service))
     }
 
-    pub fn set_node_state(&mut self, id: NodeId, state: NodeState, steady_at: Timestamp, flaps: u32) {
+    pub fn set_node_state(
+        &mut self,
+        id: NodeId,
+        state: NodeState,
+        steady_at: Timestamp,
+        flaps: u32,
+    ) {
         let Some(mut node) = self.node(id).cloned() else { return };
         if node.status.state == state {
             return;

@@ -1,10 +1,10 @@
 //! Tasks that cannot stay where they are.
 
 use crate::draft::Draft;
-use common::{TaskId, Timestamp};
 use common::node::{Availability, Node, NodeState};
 use common::service::{Mode, Service};
 use common::task::{DesiredState, Task};
+use common::{TaskId, Timestamp};
 use std::time::Duration;
 
 /// After this nobody waits any more for what a lost node says of its tasks.

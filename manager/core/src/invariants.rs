@@ -42,7 +42,9 @@ fn slots(state: &State, found: &mut Vec<String>) {
             *live.entry(task.slot).or_default() += 1;
             let fits = match (service.spec.mode, task.slot) {
                 (Mode::Replicated { .. }, Slot::Replica(_)) | (Mode::Global, Slot::Node(_)) => true,
-                (Mode::Replicated { .. }, Slot::Node(_)) | (Mode::Global, Slot::Replica(_)) => false,
+                (Mode::Replicated { .. }, Slot::Node(_)) | (Mode::Global, Slot::Replica(_)) => {
+                    false
+                }
             };
             if !fits || task.desired != DesiredState::Running {
                 found.push(format!("task {} is in a slot of another mode", task.id));

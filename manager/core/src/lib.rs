@@ -6,21 +6,21 @@
 // In the crates that name only our own enums; elsewhere foreign ones would be in the way.
 #![deny(clippy::wildcard_enum_match_arm)]
 
-pub mod change;
-pub mod state;
 mod apply;
-pub mod invariants;
-pub mod soft;
-pub mod draft;
-pub mod planner;
-mod orchestrator;
-mod restart;
-mod eviction;
-mod reaper;
-pub mod scheduler;
-pub mod liveness;
 pub mod assignments;
-pub mod requests;
+pub mod change;
+pub mod draft;
+mod eviction;
+pub mod invariants;
+pub mod leader;
+pub mod liveness;
 pub mod lookup;
 pub mod membership;
-pub mod leader;
+mod orchestrator;
+pub mod planner;
+mod reaper;
+pub mod requests;
+mod restart;
+pub mod scheduler;
+pub mod soft;
+pub mod state;

@@ -298,10 +298,7 @@ mod tests {
             liveness.heard(NODE, "no answer for 4 s", Timestamp(beat * 500));
         }
         let look = liveness.look_at(|_| true).expect("one node is watched");
-        assert!(matches!(
-            liveness.overdue(look).as_slice(),
-            [(NODE, Verdict::EngineIll { .. })]
-        ));
+        assert!(matches!(liveness.overdue(look).as_slice(), [(NODE, Verdict::EngineIll { .. })]));
         liveness.heard(NODE, "", Timestamp(4_100));
         liveness.look_at(|_| true);
         assert_eq!(liveness.overdue(Timestamp(4_200)), vec![]);

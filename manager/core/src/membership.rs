@@ -27,8 +27,7 @@ pub enum Step {
 
 /// Learners are added when they ask, so only what follows is decided here.
 pub fn next_step(state: &State, raft: &Voters) -> Option<Step> {
-    let is_manager =
-        |id: &NodeId| state.node(*id).is_some_and(|it| it.spec.role == Role::Manager);
+    let is_manager = |id: &NodeId| state.node(*id).is_some_and(|it| it.spec.role == Role::Manager);
     if let Some(former) = raft.voters.iter().find(|it| !is_manager(it)) {
         // The last voter stays: without one there is no cluster.
         if raft.voters.len() == 1 {

@@ -43,8 +43,7 @@ fn surplus(draft: &Draft<'_>, service: &Service) -> Vec<TaskId> {
     let mut ended: BTreeMap<Slot, Vec<&Task>> = BTreeMap::new();
     for task in draft.tasks_of(service.id) {
         let never_placed = task.placement.node().is_none() && !task.is_live();
-        if task.desired != DesiredState::Remove
-            && (task.status.state.is_terminal() || never_placed)
+        if task.desired != DesiredState::Remove && (task.status.state.is_terminal() || never_placed)
         {
             ended.entry(task.slot).or_default().push(task);
         }

@@ -63,7 +63,10 @@ fn check_spec(spec: &ServiceSpec) -> Answer<()> {
     }
     let limit = task.limits.memory_bytes;
     if limit != 0 && limit < MEMORY_LIMIT_LEAST {
-        return invalid(format!("a memory limit of {} is below 6MiB, the minimum", display_bytes(limit)));
+        return invalid(format!(
+            "a memory limit of {} is below 6MiB, the minimum",
+            display_bytes(limit)
+        ));
     }
     if limit != 0 && limit < task.reservations.memory_bytes {
         return invalid(format!(
@@ -94,14 +97,18 @@ fn check_mounts(spec: &ServiceSpec) -> Answer<()> {
     for mount in &spec.task.container.mounts {
         let target = &mount.target;
         if !target.starts_with('/') {
-            return Err(Refused::Invalid(format!("mount target `{target}` is not an absolute path")));
+            return Err(Refused::Invalid(format!(
+                "mount target `{target}` is not an absolute path"
+            )));
         }
         if !targets.insert(target.trim_end_matches('/')) {
             return Err(Refused::Invalid(format!("two mounts have the target `{target}`")));
         }
         match &mount.source {
             MountSource::Bind { path } if !path.starts_with('/') => {
-                return Err(Refused::Invalid(format!("bind source `{path}` is not an absolute path")));
+                return Err(Refused::Invalid(format!(
+                    "bind source `{path}` is not an absolute path"
+                )));
             }
             MountSource::Bind { .. } | MountSource::Volume { .. } | MountSource::Tmpfs { .. } => {}
         }
@@ -143,7 +150,7 @@ pub fn scale(state: &State, scales: &[(String, u32)]) -> Answer<Vec<Change>> {
             Mode::Replicated { replicas: current } => *current = *replicas,
             Mode::Global => {
                 return Err(Refused::Invalid(format!(
-                    "{given} is a global service: it has one task on every node and cannot be scaled"
+                    "{given} is a global service: one task on every node, which cannot be scaled"
                 )));
             }
         }
@@ -180,7 +187,11 @@ pub struct NodeUpdate {
     pub down_after: Option<Duration>,
 }
 
-pub fn update_node(state: &State, given: &str, update: NodeUpdate) -> Answer<(Vec<Change>, Vec<String>)> {
+pub fn update_node(
+    state: &State,
+    given: &str,
+    update: NodeUpdate,
+) -> Answer<(Vec<Change>, Vec<String>)> {
     let node = lookup::node(state, given)?;
     let mut spec = node.spec.clone();
     let mut warnings = Vec::new();

@@ -31,12 +31,7 @@ pub(crate) fn decide(policy: &RestartPolicy, history: &[&Task], now: Timestamp) 
     }
 }
 
-fn after_delay(
-    policy: &RestartPolicy,
-    history: &[&Task],
-    last: &Task,
-    now: Timestamp,
-) -> Restart {
+fn after_delay(policy: &RestartPolicy, history: &[&Task], last: &Task, now: Timestamp) -> Restart {
     if let Some(attempts_max) = policy.attempts_max
         && endings_in_window(policy, history, now) > attempts_max as usize
     {
@@ -52,8 +47,7 @@ fn endings_in_window(policy: &RestartPolicy, history: &[&Task], now: Timestamp) 
             Ending::Done | Ending::Failed => task.desired == DesiredState::Running,
             Ending::NeverRan | Ending::MachineRestarted => false,
         };
-        own && (policy.window == Duration::ZERO
-            || now.since(task.status.since.at) <= policy.window)
+        own && (policy.window == Duration::ZERO || now.since(task.status.since.at) <= policy.window)
     };
     history.iter().filter(counts).count()
 }

@@ -109,9 +109,7 @@ mod tests {
 
     #[test]
     fn who_may_call_what() {
-        let member = |role| {
-            Caller::Member(Member { node: NodeId(1), cluster: ClusterId(1), role })
-        };
+        let member = |role| Caller::Member(Member { node: NodeId(1), cluster: ClusterId(1), role });
         let (worker, manager) = (member(Role::Worker), member(Role::Manager));
         let state = State::default();
         let callers = [Caller::Local, Caller::Unknown, worker, manager];

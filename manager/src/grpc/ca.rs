@@ -55,7 +55,7 @@ impl Ca for CaService {
         let mut ids = IdGen::from_seed(shell::clock::seed());
         let node = ids.node();
         let subject = Subject { node, cluster: cluster.id, role };
-        let certificate_pem = sign(&cluster, &request.csr_der, subject)?;
+        let certificate_pem = sign(&manager, &cluster, &request.csr_der, subject)?;
         let name = admit(&manager, node, &joiner).await?;
         Ok(Response::new(v1::JoinResponse {
             node: node.0,
@@ -85,7 +85,7 @@ impl Ca for CaService {
         }
         let cluster = cluster(&manager)?;
         let subject = Subject { node, cluster: cluster.id, role: known.spec.role };
-        let certificate_pem = sign(&cluster, &request.get_ref().csr_der, subject)?;
+        let certificate_pem = sign(&manager, &cluster, &request.get_ref().csr_der, subject)?;
         let role = v1::Role::from(known.spec.role).into();
         Ok(Response::new(v1::RenewResponse { certificate_pem, role }))
     }
@@ -111,8 +111,15 @@ fn cluster(manager: &Manager) -> Result<Arc<Cluster>, Status> {
     })
 }
 
-fn sign(cluster: &Cluster, csr_der: &[u8], subject: Subject) -> Result<String, Status> {
-    ca::sign(&cluster.authority, csr_der, subject, shell::clock::wall())
+/// A leader that woke up in 1970 would sign what has expired; the last stamp knows better.
+fn sign(
+    manager: &Manager,
+    cluster: &Cluster,
+    csr_der: &[u8],
+    subject: Subject,
+) -> Result<String, Status> {
+    let now = shell::clock::wall().max(manager.state().clock().wall);
+    ca::sign(&cluster.authority, csr_der, subject, now)
         .map_err(|error| Status::invalid_argument(error.to_string()))
 }
 

@@ -85,7 +85,8 @@ impl Control for ControlService {
     ) -> Answer<v1::ListServicesResponse> {
         let manager = manager(&self.seats)?;
         let state = manager.state();
-        let view = View { state: Arc::clone(&state), memory: Memory::default(), now: manager.now() };
+        let view =
+            View { state: Arc::clone(&state), memory: Memory::default(), now: manager.now() };
         let given = request.into_inner().services;
         let mut services = Vec::new();
         if given.is_empty() {
@@ -148,9 +149,7 @@ impl Control for ControlService {
                     .await
                     .map_err(|error| Status::unavailable(error.to_string()))??
             }
-            None => {
-                View { state: manager.state(), memory: Memory::default(), now: manager.now() }
-            }
+            None => View { state: manager.state(), memory: Memory::default(), now: manager.now() },
         };
         let tasks = select(&view.state, &request, asked)?;
         let tasks = in_reading_order(tasks.iter()).into_iter().map(|it| view.task(it)).collect();
@@ -160,10 +159,7 @@ impl Control for ControlService {
 
     type ServiceLogsStream = logs::Lines;
 
-    async fn service_logs(
-        &self,
-        request: Request<v1::ServiceLogsRequest>,
-    ) -> Answer<logs::Lines> {
+    async fn service_logs(&self, request: Request<v1::ServiceLogsRequest>) -> Answer<logs::Lines> {
         let manager = manager(&self.seats)?;
         logs::subscribe(&manager, request.into_inner()).map(Response::new)
     }
@@ -207,8 +203,7 @@ impl Control for ControlService {
         let update = node_update(request.into_inner())?;
         let state = manager.state();
         let id = lookup::node(&state, &given).map_err(not_found)?.id.0;
-        let (changes, warnings) =
-            requests::update_node(&state, &given, update).map_err(refused)?;
+        let (changes, warnings) = requests::update_node(&state, &given, update).map_err(refused)?;
         manager.commit(changes).await?;
         Ok(Response::new(v1::UpdateNodeResponse { id, warnings }))
     }

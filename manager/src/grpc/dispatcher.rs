@@ -130,7 +130,8 @@ fn read_hello(message: v1::AgentMessage) -> Result<Hello, Status> {
     let Some(agent_message::Of::Hello(hello)) = message.of else {
         return Err(Status::invalid_argument("a session begins with a hello"));
     };
-    let description = hello.description.ok_or_else(|| Status::invalid_argument("no description"))?;
+    let description =
+        hello.description.ok_or_else(|| Status::invalid_argument("no description"))?;
     let kind = v1::NodeKind::try_from(hello.kind).unwrap_or_default();
     let address = hello.address.parse();
     Ok(Hello {

@@ -11,8 +11,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tonic::body::Body;
 use tonic::Status;
+use tonic::body::Body;
 use tower::{Layer, Service, ServiceExt};
 
 /// Marks a call that was passed on: the leader of a moment ago does not pass it on again.
@@ -129,7 +129,8 @@ const LEADER_WITHOUT_QUORUM: &str = "no quorum: this may be old";
 const NO_LEADER_STALE: &str = "no leader answers: this is what this manager knew last";
 
 fn is_worker(managers: &[String]) -> String {
-    let hosts = if managers.is_empty() { String::new() } else { format!(" ({})", managers.join(", ")) };
+    let hosts =
+        if managers.is_empty() { String::new() } else { format!(" ({})", managers.join(", ")) };
     format!("this node is a worker: run the command on a manager{hosts}")
 }
 

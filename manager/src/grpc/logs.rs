@@ -198,7 +198,7 @@ fn tasks(state: &State, target: &str) -> Result<Vec<Arc<Task>>, Status> {
 fn slot_name(state: &State, task: &Task) -> String {
     let service = state.service(task.service);
     let name = service.map_or_else(|| task.service.to_string(), |it| it.spec.name.to_string());
-    format!("{name}.{}.{}", task.slot, task.id)
+    format!("{name}.{}", task.slot)
 }
 
 fn node_name(state: &State, node: NodeId) -> String {

@@ -48,4 +48,3 @@ fn manager(seats: &watch::Receiver<Seat>) -> Result<crate::manager::Manager, ton
         }
     }
 }
-

@@ -30,7 +30,14 @@ const CAMPAIGN_LIMIT: Duration = Duration::from_millis(800);
 /// The end of this manager's own log; asking openraft for it would wait for its disk.
 pub(super) type Tail = watch::Receiver<Option<LogId<NodeId>>>;
 
-pub(super) fn start(scope: &Scope, raft: Raft, links: Links, pulse: Pulse, tail: Tail, random: IdGen) {
+pub(super) fn start(
+    scope: &Scope,
+    raft: Raft,
+    links: Links,
+    pulse: Pulse,
+    tail: Tail,
+    random: IdGen,
+) {
     let token = scope.token();
     scope.spawn("elections", OnFailure::StopScope, async move {
         let mut elections = Elections { raft, links, pulse, tail, random };

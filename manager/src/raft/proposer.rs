@@ -33,7 +33,9 @@ pub enum ProposeError {
          `skep node ls` shows which they are"
     )]
     NoQuorum,
-    #[error("the change was not confirmed in time; it may still be made. Look before you repeat it")]
+    #[error(
+        "the change was not confirmed in time; it may still be made. Look before you repeat it"
+    )]
     Unconfirmed,
     #[error("this manager's storage failed: {0}")]
     Storage(String),
@@ -120,4 +122,3 @@ fn explain(error: RaftError<NodeId, ClientWriteError<NodeId, super::types::Peer>
         RaftError::Fatal(fatal) => ProposeError::Storage(fatal.to_string()),
     }
 }
-

@@ -91,15 +91,15 @@ pub struct Parts {
 
 impl Replica {
     pub async fn start(scope: &Scope, parts: Parts, start: Start) -> Result<Replica, ReplicaError> {
-        let storage = |error: openraft::StorageError<NodeId>| {
-            ReplicaError::Storage(error.to_string())
-        };
+        let storage =
+            |error: openraft::StorageError<NodeId>| ReplicaError::Storage(error.to_string());
         let machine = StateMachine::open(parts.snapshots).map_err(storage)?;
         let feed = machine.feed();
         let clock = ClusterClock::new(feed.state().clock().at);
         let links = Links::new(parts.credentials);
         let network = Network::new(links.clone());
-        let stopped = |error: openraft::error::Fatal<NodeId>| ReplicaError::Stopped(error.to_string());
+        let stopped =
+            |error: openraft::error::Fatal<NodeId>| ReplicaError::Stopped(error.to_string());
         let tail = parts.log.tail();
         let raft = Raft::new(parts.node, Arc::new(config()), network, parts.log, machine)
             .await
@@ -211,12 +211,7 @@ impl Replica {
             .copied()
             .filter(|it| matched(it).is_some_and(|at| at + CAUGHT_UP_WITHIN >= last))
             .collect();
-        Voters {
-            leader: metrics.id,
-            voters: membership.voter_ids().collect(),
-            learners,
-            caught_up,
-        }
+        Voters { leader: metrics.id, voters: membership.voter_ids().collect(), learners, caught_up }
     }
 
     pub async fn enlist(&self, node: NodeId, address: SocketAddr) -> Result<(), ReplicaError> {

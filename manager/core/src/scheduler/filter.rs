@@ -16,14 +16,21 @@ pub enum Refusal {
     Joining,
     Down,
     /// It came back a moment ago and has to stay for a while first.
-    Unsteady { until: Timestamp },
+    Unsteady {
+        until: Timestamp,
+    },
     Paused,
     Draining,
     Constraint(Constraint),
-    Resources { shortage: Shortage, free: Resources },
+    Resources {
+        shortage: Shortage,
+        free: Resources,
+    },
     MaxPerNode(u32),
     /// It has said that it cannot get the image.
-    ImageMissing { until: Option<Timestamp> },
+    ImageMissing {
+        until: Option<Timestamp>,
+    },
     /// Another task is finding out whether it can get the image.
     ImageOnTrial,
 }

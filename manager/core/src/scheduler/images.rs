@@ -54,8 +54,8 @@ pub(crate) fn know(draft: &Draft<'_>, service: &Service, candidates: &mut [Candi
         }
         // Running shows that the image is there, even before the node's list of images does.
         let running = task.status.state == TaskState::Running;
-        let under_way = task.status.state < TaskState::Running
-            && task.desired == DesiredState::Running;
+        let under_way =
+            task.status.state < TaskState::Running && task.desired == DesiredState::Running;
         if running || under_way {
             let trial = on_trial.entry(node).or_insert(true);
             *trial &= !running;

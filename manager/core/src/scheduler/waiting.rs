@@ -73,7 +73,7 @@ fn kind(refusal: &Refusal) -> String {
                 (true, false) => "CPUs",
                 (false, _) => "memory",
             };
-            format!("without enough free {lacking}")
+            format!("lacking {lacking}")
         }
         Refusal::MaxPerNode(max) => format!("with {max} of this service already (the maximum)"),
         Refusal::ImageMissing { .. } => "without the image".to_owned(),

@@ -262,7 +262,9 @@ fn kept(world: &mut World, node: NodeId, number: u64) {
         let is_there = known.status.state >= observed.state || known.status.state.is_terminal();
         if observed.state.is_kept() && !is_there {
             let state = known.status.state;
-            world.wrong.push(format!("{task}: {} was acknowledged, {state} is kept", observed.state));
+            world
+                .wrong
+                .push(format!("{task}: {} was acknowledged, {state} is kept", observed.state));
         }
     }
 }
@@ -284,8 +286,11 @@ fn work(world: &mut World, node: NodeId) {
     for task in leftovers {
         end(world, node, life, task, true);
     }
-    let assigned: Vec<Assignment> =
-        world.agents.get(&node).map(|it| it.assigned.values().cloned().collect()).unwrap_or_default();
+    let assigned: Vec<Assignment> = world
+        .agents
+        .get(&node)
+        .map(|it| it.assigned.values().cloned().collect())
+        .unwrap_or_default();
     for assignment in assigned {
         attend(world, node, life, &assignment);
     }
@@ -306,7 +311,10 @@ fn attend(world: &mut World, node: NodeId, life: u64, assignment: &Assignment) {
             if agent.engine.images.contains(&image) {
                 agent.engine.containers.insert(task, Container::Starting);
                 agent.observe(task, Observation::of(TaskState::Starting));
-                world.after(delay, Happening::Agent { node, life, event: AgentEvent::Started { task } });
+                world.after(
+                    delay,
+                    Happening::Agent { node, life, event: AgentEvent::Started { task } },
+                );
             } else {
                 let failure = Failure::NoSuchImage { image, detail: String::new() };
                 agent.observe(task, Observation::failed(TaskState::Rejected, failure));
@@ -356,7 +364,8 @@ fn end(world: &mut World, node: NodeId, life: u64, task: TaskId, leftover: bool)
             agent.engine.containers.remove(&task);
         }
         Some(Container::Running | Container::Starting) => {
-            world.after(delay, Happening::Agent { node, life, event: AgentEvent::Stopped { task } });
+            world
+                .after(delay, Happening::Agent { node, life, event: AgentEvent::Stopped { task } });
         }
         Some(Container::Ended(_)) | None => {}
     }

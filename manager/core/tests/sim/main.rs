@@ -16,9 +16,13 @@ use world::World;
 /// In the ordinary run; `SKEP_SIM_SEEDS` asks for more.
 const SEEDS: u64 = 300;
 
+#[expect(clippy::disallowed_methods, reason = "how many seeds is asked of a test from outside")]
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
 #[test]
 fn safe_while_faults_last_and_right_when_they_are_over() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|it| it.parse::<u64>().ok());
     let seeds = match number("SKEP_SIM_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("SKEP_SIM_SEEDS").unwrap_or(SEEDS),
@@ -28,10 +32,7 @@ fn safe_while_faults_last_and_right_when_they_are_over() {
     for seed in seeds.clone() {
         let mut world = World::new(seed, trace);
         let wrong = world.run();
-        assert!(
-            wrong.is_empty(),
-            "seed {seed}: {wrong:#?}\nreplay it with SKEP_SIM_SEED={seed}"
-        );
+        assert!(wrong.is_empty(), "seed {seed}: {wrong:#?}\nreplay it with SKEP_SIM_SEED={seed}");
         moves += world.started();
     }
     // A simulation in which nothing runs would find nothing wrong either.

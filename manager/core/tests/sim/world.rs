@@ -7,6 +7,7 @@ use common::{IdGen, NodeId, Stamp, Timestamp, Version, WallTime};
 use manager_core::change::{Batch, Change, Event, Unity};
 use manager_core::leader::{Input, Leader, Output, Predecessor, SessionId, Telling};
 use manager_core::state::State;
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
@@ -71,9 +72,11 @@ pub(crate) enum Parcel {
     Outcome(Result<Version, ()>),
 }
 
+type Parcels = RefCell<BTreeMap<u64, Parcel>>;
+
 thread_local! {
     /// Parcels under way, by id. A run is one thread.
-    static PARCELS: std::cell::RefCell<BTreeMap<u64, Parcel>> = const { std::cell::RefCell::new(BTreeMap::new()) };
+    static PARCELS: Parcels = const { RefCell::new(BTreeMap::new()) };
 }
 
 impl World {
@@ -220,14 +223,11 @@ impl World {
         let epoch = self.epoch;
         self.say(|| format!("{node} leads in term {epoch}"));
         let last_word = self.last_word.take().filter(|(former, _)| *former != node);
-        let predecessor = last_word.map(|(node, at)| Predecessor::Silent {
-            node,
-            last_heard: Timestamp(1_000_000 + at),
-        });
+        let predecessor = last_word
+            .map(|(node, at)| Predecessor::Silent { node, last_heard: Timestamp(1_000_000 + at) });
         let ids = IdGen::from_seed(self.chance.next_u64());
         let core = Leader::new(Arc::new(self.state.clone()), ids, predecessor, self.stamp());
-        self.leader =
-            Some(Leading { node, epoch, core, wake: None, sessions: BTreeMap::new() });
+        self.leader = Some(Leading { node, epoch, core, wake: None, sessions: BTreeMap::new() });
         self.with_leader(epoch, |_, _| Vec::new());
     }
 

@@ -264,7 +264,8 @@ impl World {
         let get = |key: &str| given.get(key).copied();
         let image = get("image").unwrap_or("web:1").parse().expect("an image");
         let mut task = TaskSpec::of_container(ContainerSpec::of_image(image));
-        task.reservations.memory_bytes = get("reserve").map_or(0, |it| parse_bytes(it).expect("it"));
+        task.reservations.memory_bytes =
+            get("reserve").map_or(0, |it| parse_bytes(it).expect("it"));
         task.constraints =
             get("constraint").map(|it| it.parse().expect("it")).into_iter().collect();
         task.replicas_max_per_node = get("max-per-node").map(|it| it.parse().expect("a number"));
@@ -278,7 +279,8 @@ impl World {
             task.restart.delay = parse_duration(delay).expect("a duration");
         }
         task.restart.attempts_max = get("attempts").map(|it| it.parse().expect("a number"));
-        task.restart.window = get("window").map_or(Duration::ZERO, |it| parse_duration(it).expect("it"));
+        task.restart.window =
+            get("window").map_or(Duration::ZERO, |it| parse_duration(it).expect("it"));
         let mode = match get("replicas") {
             Some(replicas) => Mode::Replicated { replicas: replicas.parse().expect("a number") },
             None => Mode::Global,

@@ -1,0 +1,100 @@
+//! The tale of the missing image, story by story.
+
+mod world;
+
+use expect_test::{Expect, expect};
+
+fn check(story: &str, decided: Expect) {
+    decided.assert_eq(&world::play(story));
+}
+
+#[test]
+fn rasp11_is_tried_once_and_then_left_alone_until_it_has_the_image() {
+    check(
+        "node rasp10
+         node rasp11
+         has rasp10 web:1
+         has rasp11
+         service consumer replicas=2
+         plan
+         consumer.1 running
+         consumer.2 no-image
+         plan
+         scale consumer 4
+         plan
+         has rasp11 web:1
+         scale consumer 6
+         plan",
+        expect![[r#"
+            consumer.1 on rasp10 new
+            consumer.2 on rasp11 new
+            --
+            consumer.2 on rasp10 new
+            --
+            consumer.3 on rasp10 new
+            consumer.4 on rasp10 new
+            --
+            consumer.5 on rasp11 new
+            consumer.6 on rasp11 new
+        "#]],
+    );
+}
+
+#[test]
+fn one_task_finds_out_for_the_others() {
+    check(
+        "node a
+         has a
+         service web replicas=3
+         plan
+         web.1 no-image
+         plan
+         has a web:1
+         plan",
+        expect![[r#"
+            web.1 on a new
+            web.2 new
+            web.2 waits: no suitable node: 1 fetching the image
+            web.3 new
+            web.3 waits: no suitable node: 1 fetching the image
+            --
+            web.1 new
+            web.1 waits: no suitable node: 1 without the image
+            web.2 waits: no suitable node: 1 without the image
+            web.3 waits: no suitable node: 1 without the image
+            --
+            web.1 on a placed
+            web.2 on a placed
+            web.3 on a placed
+        "#]],
+    );
+}
+
+#[test]
+fn a_silent_registry_is_asked_again_later() {
+    check(
+        "node a
+         has a
+         service web replicas=1
+         plan
+         web.1 no-registry
+         plan
+         advance 10s
+         plan
+         web.1 no-registry
+         plan",
+        expect![[r#"
+            web.1 on a new
+            --
+            look again in 9999 ms
+            web.1 new
+            web.1 waits: no suitable node: 1 without the image
+            --
+            web.1 on a placed
+            --
+            look again in 19999 ms
+            web.1 new
+            web.1 waits: no suitable node: 1 without the image
+        "#]],
+    );
+}
