@@ -92,7 +92,7 @@ where
     let incoming = shell::net::unix_incoming(socket)?;
     let token = scope.token();
     scope.spawn("local socket", OnFailure::StopScope, async move {
-        tonic::transport::Server::builder()
+        shell::net::server()
             .layer(layer)
             .add_routes(routes)
             .serve_with_incoming_shutdown(incoming, token.cancelled())

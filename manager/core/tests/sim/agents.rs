@@ -59,6 +59,8 @@ pub(crate) struct Agent {
     ignorant: bool,
     reports: BTreeMap<TaskId, Observation>,
     unkept: BTreeMap<u64, BTreeMap<TaskId, Observation>>,
+    /// What was said of each task in this session.
+    said: BTreeMap<TaskId, TaskState>,
     number: u64,
     inbox: u64,
     outbox: u64,
@@ -79,6 +81,7 @@ impl Agent {
             ignorant: true,
             reports: BTreeMap::new(),
             unkept: BTreeMap::new(),
+            said: BTreeMap::new(),
             number: 0,
             inbox: 0,
             outbox: 0,
@@ -180,6 +183,9 @@ pub(crate) fn event(world: &mut World, node: NodeId, life: u64, event: AgentEven
 }
 
 fn connect(world: &mut World, node: NodeId, life: u64) {
+    if world.agents.get(&node).is_some_and(|it| it.session.is_some()) {
+        return;
+    }
     let session = world.open_session(node);
     let now = world.now;
     let Some(agent) = world.agents.get_mut(&node) else { return };
@@ -227,7 +233,10 @@ pub(crate) fn told(world: &mut World, node: NodeId, session: SessionId, telling:
         return;
     }
     match telling {
-        Telling::Beat { .. } => agent.answered = now,
+        Telling::Beat { .. } => {
+            agent.answered = now;
+            return;
+        }
         Telling::StatusesKept(number) => kept(world, node, number),
         Telling::Assignments(AssignmentSet::Complete(all)) => {
             agent.assigned = all.into_iter().map(|it| (it.task, it)).collect();
@@ -390,28 +399,23 @@ fn stopped(world: &mut World, node: NodeId, task: TaskId) {
     }
 }
 
-/// Sends what has not been acknowledged; all of it after a new connection.
+/// Sends what is new; everything after a new connection, for a new leader knows nothing.
 fn send(world: &mut World, node: NodeId, everything: bool) {
     let Some(agent) = world.agents.get_mut(&node) else { return };
     let Some(session) = agent.session else { return };
-    let said: BTreeSet<(TaskId, TaskState)> = if everything {
-        BTreeSet::new()
-    } else {
-        agent.unkept.values().flatten().map(|(task, it)| (*task, it.state)).collect()
-    };
+    if everything {
+        agent.said.clear();
+    }
+    let said = &mut agent.said;
     let told: BTreeMap<TaskId, Observation> = agent
         .reports
         .iter()
-        .filter(|(task, it)| !said.contains(&(**task, it.state)))
+        .filter(|(task, it)| said.insert(**task, it.state) != Some(it.state))
         .map(|(task, it)| (*task, it.clone()))
         .collect();
     // What is neither assigned nor there any more needs no report ever again.
     let (assigned, containers) = (&agent.assigned, &agent.engine.containers);
     agent.reports.retain(|task, _| assigned.contains_key(task) || containers.contains_key(task));
-    let told: BTreeMap<TaskId, Observation> = told
-        .into_iter()
-        .filter(|(task, it)| agent.last_said(*task) != Some(it.state) || everything)
-        .collect();
     if told.is_empty() {
         return;
     }
@@ -420,10 +424,4 @@ fn send(world: &mut World, node: NodeId, everything: bool) {
     agent.unkept.insert(number, told.clone());
     let reports = told.into_iter().collect();
     world.tell_leader(node, session, Input::Statuses { session, number, reports });
-}
-
-impl Agent {
-    fn last_said(&self, task: TaskId) -> Option<TaskState> {
-        self.unkept.values().rev().find_map(|it| it.get(&task)).map(|it| it.state)
-    }
 }
