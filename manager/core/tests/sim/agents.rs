@@ -135,6 +135,8 @@ impl Agent {
                 }
             }
         }
+        // What was being started when its agent died was not started.
+        self.engine.containers.retain(|_, it| *it != Container::Starting);
         self.life += 1;
         self.session = None;
         self.assigned.clear();
