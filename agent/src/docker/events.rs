@@ -1,0 +1,123 @@
+//! Docker's stream of events.
+
+use super::convert::{self, task_of};
+use super::error::engine_error;
+use crate::containers::{EngineError, EngineNews, Owner};
+use agent_core::container::{ContainerEvent, ContainerEventKind, ContainerId, Exit, Phase, Seen};
+use bollard::Docker;
+use bollard::errors::Error;
+use bollard::models::{EventActor, EventMessage, EventMessageTypeEnum as Type};
+use bollard::query_parameters::{EventsOptionsBuilder, InspectContainerOptions};
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
+
+const INSPECT_LIMIT: Duration = Duration::from_secs(10);
+/// What a process ends with that the kernel killed.
+const KILLED: i64 = 137;
+/// The engine keeps some events and tells them again, so nothing between the call and its taking
+/// effect is missed. An event that is told twice changes nothing.
+const OVERLAP_SECONDS: u64 = 1;
+
+pub(super) async fn watch(
+    address: &str,
+    client: &Docker,
+    owner: Owner,
+    news: mpsc::Sender<EngineNews>,
+) -> EngineError {
+    let since = (shell::clock::wall().0 / 1_000).saturating_sub(OVERLAP_SECONDS).to_string();
+    let filters = HashMap::from([("type", vec!["container", "image"])]);
+    let options = EventsOptionsBuilder::new().since(&since).filters(&filters).build();
+    let events = client.events(Some(options));
+    tokio::pin!(events);
+    let ours = convert::owner_labels(owner);
+    while let Some(event) = events.next().await {
+        let told = match event {
+            Ok(event) => tell(client, &ours, event).await,
+            Err(error) => Err(error),
+        };
+        match told {
+            Ok(None) => {}
+            Ok(Some(told)) => {
+                if news.send(told).await.is_err() {
+                    break;
+                }
+            }
+            Err(error) => return engine_error(address, &error),
+        }
+    }
+    EngineError::Silent { detail: "its stream of events ended".to_owned() }
+}
+
+async fn tell(
+    client: &Docker,
+    ours: &[(&'static str, String)],
+    event: EventMessage,
+) -> Result<Option<EngineNews>, Error> {
+    let action = event.action.unwrap_or_default();
+    match event.typ {
+        Some(Type::IMAGE) => {
+            let changes = ["pull", "tag", "untag", "delete", "load", "import"];
+            Ok(changes.contains(&action.as_str()).then_some(EngineNews::Images))
+        }
+        Some(Type::CONTAINER) => {
+            let Some(actor) = event.actor else { return Ok(None) };
+            let told = container_event(client, ours, &action, actor).await?;
+            Ok(told.map(EngineNews::Container))
+        }
+        // Nothing else was asked for.
+        Some(_) | None => Ok(None),
+    }
+}
+
+async fn container_event(
+    client: &Docker,
+    ours: &[(&'static str, String)],
+    action: &str,
+    actor: EventActor,
+) -> Result<Option<ContainerEvent>, Error> {
+    let attributes = actor.attributes.unwrap_or_default();
+    let is_ours = ours.iter().all(|(label, value)| attributes.get(*label) == Some(value));
+    let name = attributes.get("name").map(String::as_str);
+    let (true, Some(task), Some(id)) = (is_ours, task_of(&attributes, name.into_iter()), actor.id)
+    else {
+        return Ok(None);
+    };
+    let kind = match action {
+        "start" => ContainerEventKind::Started,
+        "destroy" => ContainerEventKind::Removed,
+        "die" => {
+            let code = attributes.get("exitCode").and_then(|it| it.parse().ok()).unwrap_or(-1);
+            ContainerEventKind::Died(confirmed_exit(client, &id, code).await?)
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(ContainerEvent { task, id: ContainerId(id), kind }))
+}
+
+/// Asks the engine again. One that goes down tells of containers that it stops itself while it
+/// takes no questions any more: those have not ended by themselves.
+async fn confirmed_exit(client: &Docker, id: &str, code: i64) -> Result<Exit, Error> {
+    let asked = client.inspect_container(id, None::<InspectContainerOptions>);
+    let inspected = match tokio::time::timeout(INSPECT_LIMIT, asked).await {
+        Ok(inspected) => inspected,
+        Err(_) => return Err(Error::RequestTimeoutError),
+    };
+    let out_of_memory = match inspected {
+        Ok(inspected) => inspected.state.and_then(|it| it.oom_killed).unwrap_or(false),
+        Err(Error::DockerResponseServerError { .. } | Error::JsonDataError { .. }) => false,
+        Err(error) => return Err(error),
+    };
+    Ok(Exit { code, out_of_memory: out_of_memory && code == KILLED })
+}
+
+/// A list does not say who was killed for want of memory.
+pub(super) async fn complete_exit(client: &Docker, seen: &mut Seen) {
+    if let Phase::Exited(exit) = &mut seen.phase
+        && exit.code == KILLED
+        && let Ok(confirmed) = confirmed_exit(client, &seen.id.0, exit.code).await
+    {
+        *exit = confirmed;
+    }
+}

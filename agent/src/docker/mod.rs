@@ -1,0 +1,226 @@
+//! Docker Engine. The only place that names bollard.
+
+mod convert;
+mod describe;
+mod error;
+mod events;
+mod logs;
+mod pull;
+
+use crate::containers::{
+    Containers, EngineError, EngineNews, LogLine, LogQuery, Owner, PullProgress,
+};
+use agent_core::container::{ContainerId, OperationFailure, Seen};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+    StartContainerOptions, StopContainerOptions,
+};
+use bollard::{API_DEFAULT_VERSION, ClientVersion};
+use common::assignment::Assignment;
+use common::image::ImageRef;
+use common::node::NodeDescription;
+use error::{Context, engine_error, operation_failure};
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+use tokio::sync::{Mutex, mpsc};
+
+/// 19.03, the first with init for containers made through the mounts interface as we make them.
+const API_VERSION_OLDEST: ClientVersion = ClientVersion { major_version: 1, minor_version: 40 };
+/// An engine that takes longer for one of these is taken for dead; stopping takes its grace.
+const QUICK_LIMIT: Duration = Duration::from_secs(10);
+const OPERATION_LIMIT: Duration = Duration::from_secs(120);
+/// bollard has one limit for all calls, of which some last as long as a container does.
+const CALL_LIMIT_SECONDS: u64 = 10 * 365 * 24 * 3_600;
+
+#[derive(Debug)]
+pub struct Docker {
+    address: String,
+    /// Made when it is needed first, and anew after the engine was lost: it may have been upgraded.
+    client: Mutex<Option<bollard::Docker>>,
+}
+
+impl Docker {
+    /// Does not connect yet: the engine may come later.
+    pub fn new(address: &str) -> Docker {
+        Docker { address: address.to_owned(), client: Mutex::new(None) }
+    }
+
+    /// The connection with the version of the interface that both sides know.
+    async fn client(&self) -> Result<bollard::Docker, EngineError> {
+        let mut client = self.client.lock().await;
+        if let Some(client) = client.as_ref() {
+            return Ok(client.clone());
+        }
+        let connected = within(QUICK_LIMIT, self.connect()).await?;
+        Ok(client.insert(connected).clone())
+    }
+
+    async fn connect(&self) -> Result<bollard::Docker, EngineError> {
+        let socket = self.address.strip_prefix("unix://").unwrap_or(&self.address);
+        if !socket.starts_with('/') {
+            return Err(EngineError::BadAddress { address: self.address.clone() });
+        }
+        let client =
+            bollard::Docker::connect_with_unix(socket, CALL_LIMIT_SECONDS, API_DEFAULT_VERSION)
+                .map_err(|error| self.error(error))?;
+        let version = client.version().await.map_err(|error| self.error(error))?;
+        let api = version.api_version.as_deref().and_then(convert::api_version);
+        let api =
+            api.filter(|it| *it >= API_VERSION_OLDEST).ok_or_else(|| EngineError::TooOld {
+                version: version.version.clone().unwrap_or_else(|| "without a version".to_owned()),
+            })?;
+        // bollard names no version in the paths it asks for; an engine that is newer than we are
+        // may mean something else by them then.
+        let agreed = if api < *API_DEFAULT_VERSION { api } else { *API_DEFAULT_VERSION };
+        Ok(client.with_request_modifier(move |request| convert::with_version(request, agreed)))
+    }
+
+    fn error(&self, error: bollard::errors::Error) -> EngineError {
+        engine_error(&self.address, &error)
+    }
+
+    /// Where the engine is to do something for a task.
+    async fn client_for_task(&self) -> Result<bollard::Docker, OperationFailure> {
+        self.client()
+            .await
+            .map_err(|error| OperationFailure::EngineAway { detail: error.to_string() })
+    }
+
+    fn failure(&self, context: Context) -> impl Fn(bollard::errors::Error) -> OperationFailure {
+        move |error| operation_failure(context, &error)
+    }
+}
+
+async fn within<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, EngineError>>,
+) -> Result<T, EngineError> {
+    tokio::time::timeout(limit, call).await.unwrap_or_else(|_| {
+        Err(EngineError::Silent { detail: format!("no answer within {} s", limit.as_secs()) })
+    })
+}
+
+async fn within_operation<T>(
+    call: impl Future<Output = Result<T, OperationFailure>>,
+) -> Result<T, OperationFailure> {
+    tokio::time::timeout(OPERATION_LIMIT, call).await.unwrap_or_else(|_| {
+        let seconds = OPERATION_LIMIT.as_secs();
+        Err(OperationFailure::EngineAway { detail: format!("no answer within {seconds} s") })
+    })
+}
+
+impl Containers for Docker {
+    async fn ping(&self) -> Result<(), EngineError> {
+        self.client().await?.ping().await.map(drop).map_err(|error| self.error(error))
+    }
+
+    async fn describe(&self) -> Result<NodeDescription, EngineError> {
+        let client = self.client().await?;
+        within(QUICK_LIMIT, async {
+            let info = client.info().await.map_err(|error| self.error(error))?;
+            let version = client.version().await.map_err(|error| self.error(error))?;
+            Ok(describe::description(&info, &version))
+        })
+        .await
+    }
+
+    async fn images(&self) -> Result<BTreeSet<String>, EngineError> {
+        let client = self.client().await?;
+        let none = None::<bollard::query_parameters::ListImagesOptions>;
+        within(QUICK_LIMIT, async {
+            let images = client.list_images(none).await.map_err(|error| self.error(error))?;
+            Ok(describe::references(&images))
+        })
+        .await
+    }
+
+    async fn list(&self, owner: Owner) -> Result<Vec<Seen>, EngineError> {
+        let client = self.client().await?;
+        let filters = HashMap::from([("label", convert::owner_filter(owner))]);
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        within(QUICK_LIMIT, async {
+            let list = client.list_containers(Some(options)).await;
+            let list = list.map_err(|error| self.error(error))?;
+            let mut seen: Vec<Seen> = list.iter().filter_map(convert::seen).collect();
+            for one in &mut seen {
+                events::complete_exit(&client, one).await;
+            }
+            Ok(seen)
+        })
+        .await
+    }
+
+    async fn watch(&self, owner: Owner, news: mpsc::Sender<EngineNews>) -> EngineError {
+        let client = match self.client().await {
+            Ok(client) => client,
+            Err(error) => return error,
+        };
+        let lost = events::watch(&self.address, &client, owner, news).await;
+        *self.client.lock().await = None;
+        lost
+    }
+
+    async fn pull(
+        &self,
+        image: &ImageRef,
+        progress: mpsc::Sender<PullProgress>,
+    ) -> Result<(), OperationFailure> {
+        pull::pull(&self.client_for_task().await?, image, progress).await
+    }
+
+    async fn create(
+        &self,
+        owner: Owner,
+        assignment: &Assignment,
+    ) -> Result<ContainerId, OperationFailure> {
+        let client = self.client_for_task().await?;
+        let name = assignment.container_name();
+        let options = CreateContainerOptionsBuilder::new().name(&name).build();
+        let body = convert::container(owner, assignment);
+        within_operation(async {
+            let created = client.create_container(Some(options), body).await;
+            let created = created.map_err(self.failure(Context::Create))?;
+            Ok(ContainerId(created.id))
+        })
+        .await
+    }
+
+    async fn start(&self, container: &ContainerId) -> Result<(), OperationFailure> {
+        let client = self.client_for_task().await?;
+        within_operation(async {
+            let started = client.start_container(&container.0, None::<StartContainerOptions>).await;
+            started.map_err(self.failure(Context::Other))
+        })
+        .await
+    }
+
+    async fn stop(&self, container: &ContainerId) -> Result<(), OperationFailure> {
+        let client = self.client_for_task().await?;
+        let stopped = client.stop_container(&container.0, None::<StopContainerOptions>).await;
+        stopped.map_err(self.failure(Context::Other))
+    }
+
+    async fn remove(&self, container: &ContainerId) -> Result<(), OperationFailure> {
+        let client = self.client_for_task().await?;
+        let options = RemoveContainerOptionsBuilder::new().v(true).build();
+        within_operation(async {
+            let removed = client.remove_container(&container.0, Some(options)).await;
+            match removed.map_err(self.failure(Context::Remove)) {
+                // Somebody else is at it, so it is as good as done.
+                Err(OperationFailure::NoSuchContainer) | Ok(()) => Ok(()),
+                Err(failure) => Err(failure),
+            }
+        })
+        .await
+    }
+
+    async fn logs(
+        &self,
+        container: &ContainerId,
+        query: LogQuery,
+        lines: mpsc::Sender<LogLine>,
+    ) -> Result<(), EngineError> {
+        let client = self.client().await?;
+        logs::read(&client, container, query, lines).await.map_err(|error| self.error(error))
+    }
+}

@@ -1,0 +1,284 @@
+//! The played engine as the agent sees it.
+
+use super::{Behaviour, Call, Delays, FakeContainer, FakeEngine, Power, Registry, State};
+use crate::containers::{
+    Containers, EngineError, EngineNews, LogLine, LogQuery, Owner, PullProgress,
+};
+use crate::host;
+use agent_core::container::{
+    ContainerEvent, ContainerEventKind, ContainerId, Exit, OperationFailure, Phase, Seen,
+};
+use common::assignment::Assignment;
+use common::image::ImageRef;
+use common::node::{Engine, NodeDescription};
+use common::resources::Resources;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::time::Instant;
+
+impl FakeEngine {
+    /// Answers, hangs or is not there.
+    async fn gate(&self) -> Result<(), EngineError> {
+        let mut power = self.power.subscribe();
+        let awake = power.wait_for(|it| *it != Power::Hanging).await;
+        match awake.map(|it| *it) {
+            Ok(Power::On) => Ok(()),
+            Ok(Power::Off | Power::Hanging) | Err(_) => {
+                Err(EngineError::NotRunning { address: "the played engine".to_owned() })
+            }
+        }
+    }
+
+    async fn called(
+        &self,
+        call: Call,
+        on: String,
+        takes: Duration,
+    ) -> Result<(), OperationFailure> {
+        let away = |error: EngineError| OperationFailure::EngineAway { detail: error.to_string() };
+        self.gate().await.map_err(away)?;
+        tokio::time::sleep(takes).await;
+        self.gate().await.map_err(away)?;
+        self.change(|state| {
+            state.calls.push((call, on));
+            state.refusals.get(&call).cloned().map_or(Ok(()), Err)
+        })
+    }
+
+    fn delays(&self) -> Delays {
+        self.state().delays
+    }
+
+    fn name_of(&self, id: &ContainerId) -> String {
+        self.state().containers.get(id).map_or_else(|| id.to_string(), |it| it.name.clone())
+    }
+
+    /// Changes one container and tells of it.
+    fn tell(
+        &self,
+        id: &ContainerId,
+        change: impl FnOnce(&mut State) -> Option<ContainerEventKind>,
+    ) -> Result<(), OperationFailure> {
+        let told = self.change(|state| {
+            let task = state.containers.get(id).map(|it| it.task);
+            task.map(|task| (task, change(state)))
+        });
+        let (task, kind) = told.ok_or(OperationFailure::NoSuchContainer)?;
+        if let Some(kind) = kind {
+            self.say(EngineNews::Container(ContainerEvent { task, id: id.clone(), kind }));
+        }
+        Ok(())
+    }
+
+    fn next_end(&self) -> Option<(Instant, ContainerId, i64)> {
+        let state = self.state();
+        let ends = state.containers.iter().filter_map(|(id, it)| {
+            let (at, code) = it.ends?;
+            Some((at, id.clone(), code))
+        });
+        ends.min()
+    }
+
+    fn end(&self, id: &ContainerId, code: i64) {
+        let exit = Exit { code, out_of_memory: false };
+        let ended = self.tell(id, |state| {
+            let container = state.containers.get_mut(id)?;
+            container.phase = Phase::Exited(exit);
+            container.ends = None;
+            Some(ContainerEventKind::Died(exit))
+        });
+        // It may have been removed in the meantime.
+        drop(ended);
+    }
+}
+
+async fn power_is_off(power: &mut watch::Receiver<Power>) {
+    // The sender is held by the engine itself.
+    drop(power.wait_for(|it| *it == Power::Off).await);
+}
+
+async fn sleep_until_end(end: Option<&(Instant, ContainerId, i64)>) {
+    match end {
+        Some((at, _, _)) => tokio::time::sleep_until(*at).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Containers for FakeEngine {
+    async fn ping(&self) -> Result<(), EngineError> {
+        self.gate().await
+    }
+
+    async fn describe(&self) -> Result<NodeDescription, EngineError> {
+        self.gate().await?;
+        let engine = Engine {
+            version: "20.10.24".to_owned(),
+            api_version: "1.41".to_owned(),
+            ..Engine::default()
+        };
+        let resources = Resources { cpu_nanos: 4_000_000_000, memory_bytes: 1 << 30 };
+        Ok(NodeDescription { engine, resources, ..host::description() })
+    }
+
+    async fn images(&self) -> Result<BTreeSet<String>, EngineError> {
+        self.gate().await?;
+        Ok(self.state().images.clone())
+    }
+
+    async fn list(&self, owner: Owner) -> Result<Vec<Seen>, EngineError> {
+        self.gate().await?;
+        let state = self.state();
+        let ours = state.containers.iter().filter(|(_, it)| it.owner == owner);
+        Ok(ours.map(|(id, it)| Seen { task: it.task, id: id.clone(), phase: it.phase }).collect())
+    }
+
+    async fn watch(&self, _owner: Owner, news: mpsc::Sender<EngineNews>) -> EngineError {
+        let mut told = self.news.subscribe();
+        let (mut power, mut changes) = (self.power.subscribe(), self.changes.subscribe());
+        let ended = || EngineError::Silent { detail: "its stream of events ended".to_owned() };
+        loop {
+            let end = self.next_end();
+            tokio::select! {
+                biased;
+                () = power_is_off(&mut power) => return ended(),
+                said = told.recv() => match said {
+                    Ok(said) => if news.send(said).await.is_err() {
+                        return ended();
+                    },
+                    Err(broadcast::error::RecvError::Lagged(_) | broadcast::error::RecvError::Closed) => {
+                        return ended();
+                    }
+                },
+                () = sleep_until_end(end.as_ref()) => {
+                    if let Some((_, id, code)) = end {
+                        self.end(&id, code);
+                    }
+                }
+                // Another container may end sooner now.
+                _ = changes.changed() => {}
+            }
+        }
+    }
+
+    async fn pull(
+        &self,
+        image: &ImageRef,
+        progress: mpsc::Sender<PullProgress>,
+    ) -> Result<(), OperationFailure> {
+        self.called(Call::Pull, image.full().to_owned(), Duration::ZERO).await?;
+        let registry = self.state().registry.get(image.full()).copied();
+        match registry {
+            Some(Registry::Gives { after }) => {
+                let words = format!("pulling {image} (0 of 1 MiB)");
+                // Where nobody has time for a word, the pull goes on.
+                drop(progress.try_send(PullProgress { image: image.full().to_owned(), words }));
+                tokio::time::sleep(after).await;
+                self.add_image(image.full());
+                Ok(())
+            }
+            Some(Registry::Silent { engine_waits }) => {
+                tokio::time::sleep(engine_waits).await;
+                Err(OperationFailure::RegistryUnreachable { detail: "no progress".to_owned() })
+            }
+            Some(Registry::HasNot) | None => {
+                Err(OperationFailure::NoSuchImage { detail: "manifest unknown".to_owned() })
+            }
+        }
+    }
+
+    async fn create(
+        &self,
+        owner: Owner,
+        assignment: &Assignment,
+    ) -> Result<ContainerId, OperationFailure> {
+        let name = assignment.container_name();
+        self.called(Call::Create, name.clone(), self.delays().create).await?;
+        let image = assignment.spec.container.image.full().to_owned();
+        self.change(|state| {
+            if !state.images.contains(&image) {
+                return Err(OperationFailure::ImageMissing);
+            }
+            if state.containers.values().any(|it| it.name == name) {
+                return Err(OperationFailure::NameTaken);
+            }
+            state.created += 1;
+            let id = ContainerId(format!("{:012x}", state.created));
+            let container = FakeContainer {
+                task: assignment.task,
+                name,
+                image,
+                phase: Phase::Created,
+                owner,
+                log: Vec::new(),
+                ends: None,
+            };
+            state.containers.insert(id.clone(), container);
+            Ok(id)
+        })
+    }
+
+    async fn start(&self, id: &ContainerId) -> Result<(), OperationFailure> {
+        self.called(Call::Start, self.name_of(id), self.delays().start).await?;
+        self.tell(id, |state| {
+            let container = state.containers.get_mut(id)?;
+            container.phase = Phase::Running;
+            let behaviour = state.behaviours.get(&container.image).copied().unwrap_or_default();
+            container.ends = match behaviour {
+                Behaviour::Runs => None,
+                Behaviour::Ends { after, exit_code } => Some((Instant::now() + after, exit_code)),
+            };
+            Some(ContainerEventKind::Started)
+        })
+    }
+
+    async fn stop(&self, id: &ContainerId) -> Result<(), OperationFailure> {
+        self.called(Call::Stop, self.name_of(id), self.delays().stop).await?;
+        let exit = Exit { code: 143, out_of_memory: false };
+        self.tell(id, |state| {
+            let container = state.containers.get_mut(id)?;
+            let was_running = container.is_running();
+            container.ends = None;
+            was_running.then(|| {
+                container.phase = Phase::Exited(exit);
+                ContainerEventKind::Died(exit)
+            })
+        })
+    }
+
+    async fn remove(&self, id: &ContainerId) -> Result<(), OperationFailure> {
+        self.called(Call::Remove, self.name_of(id), Duration::ZERO).await?;
+        self.tell(id, |state| {
+            state.containers.remove(id);
+            Some(ContainerEventKind::Removed)
+        })
+    }
+
+    async fn logs(
+        &self,
+        id: &ContainerId,
+        query: LogQuery,
+        lines: mpsc::Sender<LogLine>,
+    ) -> Result<(), EngineError> {
+        self.gate().await?;
+        let mut changes = self.changes.subscribe();
+        let mut sent = 0;
+        loop {
+            let log = self.state().containers.get(id).map(|it| (it.log.clone(), it.is_running()));
+            let Some((log, is_running)) = log else { return Ok(()) };
+            for line in log.into_iter().skip(sent) {
+                sent += 1;
+                if lines.send(line).await.is_err() {
+                    return Ok(());
+                }
+            }
+            if !query.follow || !is_running {
+                return Ok(());
+            }
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = lines.closed() => return Ok(()),
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Carries out operations on tasks, so many at a time. What hangs in one lane delays no other:
+//! stopping never waits behind starting, and nothing behind a registry.
+
+use crate::containers::{Containers, Owner, PullProgress};
+use crate::engine::EngineRequest;
+use agent_core::container::{Operation, Outcome};
+use common::TaskId;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Without an answer for so long, the engine counts as ill.
+const HANG: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    Launch,
+    Stop,
+    Pull,
+}
+
+#[derive(Debug)]
+struct Queue {
+    waiting: VecDeque<(TaskId, Operation)>,
+    running: usize,
+    running_max: usize,
+}
+
+impl Queue {
+    fn new(running_max: usize) -> Queue {
+        Queue { waiting: VecDeque::new(), running: 0, running_max }
+    }
+}
+
+type Finished = (Lane, TaskId, Operation, Outcome);
+
+pub(crate) struct Operations<C> {
+    containers: Arc<C>,
+    owner: Owner,
+    progress: mpsc::Sender<PullProgress>,
+    engine: mpsc::Sender<EngineRequest>,
+    launches: Queue,
+    stops: Queue,
+    pulls: Queue,
+    /// Who waits for which image, in full.
+    pulling: BTreeMap<String, Vec<TaskId>>,
+    running: FuturesUnordered<BoxFuture<'static, Finished>>,
+}
+
+impl<C: Containers> Operations<C> {
+    pub(crate) fn new(
+        containers: Arc<C>,
+        owner: Owner,
+        progress: mpsc::Sender<PullProgress>,
+        engine: mpsc::Sender<EngineRequest>,
+    ) -> Operations<C> {
+        Operations {
+            containers,
+            owner,
+            progress,
+            engine,
+            launches: Queue::new(4),
+            stops: Queue::new(16),
+            pulls: Queue::new(3),
+            pulling: BTreeMap::new(),
+            running: FuturesUnordered::new(),
+        }
+    }
+
+    pub(crate) fn begin(&mut self, task: TaskId, operation: Operation) {
+        let lane = lane(&operation);
+        match &operation {
+            Operation::Pull(image) => {
+                let waiting = self.pulling.entry(image.full().to_owned()).or_default();
+                waiting.push(task);
+                // The others' pull is this one's too.
+                if waiting.len() > 1 {
+                    return;
+                }
+                self.queue(lane).waiting.push_back((task, operation));
+            }
+            // What is created is started before anything else is created.
+            Operation::Start(_) => self.queue(lane).waiting.push_front((task, operation)),
+            Operation::Create(_) | Operation::Stop(_) | Operation::Remove(_) => {
+                self.queue(lane).waiting.push_back((task, operation));
+            }
+        }
+        self.fill(lane);
+    }
+
+    /// The tasks that wait for an image.
+    pub(crate) fn waiting_for(&self, image: &str) -> &[TaskId] {
+        self.pulling.get(image).map_or(&[], Vec::as_slice)
+    }
+
+    /// Waits for the next operation to end; for ever where there is none.
+    pub(crate) async fn finished(&mut self) -> Vec<(TaskId, Outcome)> {
+        let Some((lane, task, operation, outcome)) = self.running.next().await else {
+            return std::future::pending().await;
+        };
+        self.queue(lane).running -= 1;
+        self.fill(lane);
+        match operation {
+            Operation::Pull(image) => {
+                let tasks = self.pulling.remove(image.full()).unwrap_or_default();
+                tasks.into_iter().map(|task| (task, outcome.clone())).collect()
+            }
+            Operation::Create(_)
+            | Operation::Start(_)
+            | Operation::Stop(_)
+            | Operation::Remove(_) => {
+                vec![(task, outcome)]
+            }
+        }
+    }
+
+    fn queue(&mut self, lane: Lane) -> &mut Queue {
+        match lane {
+            Lane::Launch => &mut self.launches,
+            Lane::Stop => &mut self.stops,
+            Lane::Pull => &mut self.pulls,
+        }
+    }
+
+    fn fill(&mut self, lane: Lane) {
+        loop {
+            let queue = self.queue(lane);
+            if queue.running == queue.running_max {
+                return;
+            }
+            let Some((task, operation)) = queue.waiting.pop_front() else { return };
+            queue.running += 1;
+            let (containers, owner) = (Arc::clone(&self.containers), self.owner);
+            let (progress, engine) = (self.progress.clone(), self.engine.clone());
+            self.running.push(Box::pin(async move {
+                let done = carry_out(&*containers, owner, &operation, progress);
+                let outcome = match lane {
+                    Lane::Launch => watched(done, &operation, &engine).await,
+                    Lane::Stop | Lane::Pull => done.await,
+                };
+                (lane, task, operation, outcome)
+            }));
+        }
+    }
+}
+
+fn lane(operation: &Operation) -> Lane {
+    match operation {
+        Operation::Create(_) | Operation::Start(_) => Lane::Launch,
+        Operation::Stop(_) | Operation::Remove(_) => Lane::Stop,
+        Operation::Pull(_) => Lane::Pull,
+    }
+}
+
+async fn carry_out<C: Containers>(
+    containers: &C,
+    owner: Owner,
+    operation: &Operation,
+    progress: mpsc::Sender<PullProgress>,
+) -> Outcome {
+    match operation {
+        Operation::Pull(image) => Outcome::Pulled(containers.pull(image, progress).await),
+        Operation::Create(assignment) => {
+            Outcome::Created(containers.create(owner, assignment).await)
+        }
+        Operation::Start(id) => Outcome::Started(containers.start(id).await),
+        Operation::Stop(id) => Outcome::Stopped(containers.stop(id).await),
+        Operation::Remove(id) => Outcome::Removed(containers.remove(id).await),
+    }
+}
+
+/// Says so when there is no answer for long, and when it comes after all.
+async fn watched(
+    done: impl Future<Output = Outcome>,
+    operation: &Operation,
+    engine: &mpsc::Sender<EngineRequest>,
+) -> Outcome {
+    tokio::pin!(done);
+    if let Ok(outcome) = tokio::time::timeout(HANG, &mut done).await {
+        return outcome;
+    }
+    let what = match operation {
+        Operation::Create(assignment) => format!("creating {}", assignment.container_name()),
+        Operation::Pull(_) | Operation::Start(_) | Operation::Stop(_) | Operation::Remove(_) => {
+            "starting a container".to_owned()
+        }
+    };
+    let detail = format!("{what} has had no answer for {} s", HANG.as_secs());
+    // Where the queue is full, others have said the same.
+    drop(engine.try_send(EngineRequest::Hangs(detail)));
+    let outcome = done.await;
+    drop(engine.send(EngineRequest::Answers).await);
+    outcome
+}
