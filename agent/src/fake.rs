@@ -129,22 +129,30 @@ impl FakeEngine {
     }
 
     pub fn add_image(&self, image: &str) {
-        self.change(|state| drop(state.images.insert(full(image))));
+        self.change(|state| {
+            state.images.insert(full(image));
+        });
         self.say(EngineNews::Images);
     }
 
     pub fn remove_image(&self, image: &str) {
-        self.change(|state| drop(state.images.remove(&full(image))));
+        self.change(|state| {
+            state.images.remove(&full(image));
+        });
         self.say(EngineNews::Images);
     }
 
     /// An image that no registry was told of is one that it has not.
     pub fn set_registry(&self, image: &str, registry: Registry) {
-        self.change(|state| drop(state.registry.insert(full(image), registry)));
+        self.change(|state| {
+            state.registry.insert(full(image), registry);
+        });
     }
 
     pub fn set_behaviour(&self, image: &str, behaviour: Behaviour) {
-        self.change(|state| drop(state.behaviours.insert(full(image), behaviour)));
+        self.change(|state| {
+            state.behaviours.insert(full(image), behaviour);
+        });
     }
 
     pub fn set_delays(&self, delays: Delays) {

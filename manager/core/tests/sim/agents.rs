@@ -231,7 +231,11 @@ pub(crate) fn told(world: &mut World, node: NodeId, session: SessionId, telling:
     let now = world.now;
     let reached = world.leader.as_ref().is_some_and(|it| world.reaches(node, it.node));
     let Some(agent) = world.agents.get_mut(&node) else { return };
-    if agent.session != Some(session) || !agent.power || !reached {
+    if agent.session != Some(session) || !agent.power {
+        return;
+    }
+    if !reached || world.broken.contains(&session) {
+        world.broken.insert(session);
         return;
     }
     match telling {

@@ -9,7 +9,7 @@ use manager_core::leader::{Input, Leader, Output, Predecessor, SessionId, Tellin
 use manager_core::state::State;
 use std::cell::RefCell;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ pub(crate) struct World {
     pub(crate) leader: Option<Leading>,
     epoch: u64,
     sessions: u64,
+    /// Streams on which something was lost: nothing behind that arrives either.
+    pub(crate) broken: BTreeSet<SessionId>,
     /// Proposals fail until then, as on a full disk.
     pub(crate) log_fails_until: u64,
     last_word: Option<(NodeId, u64)>,
@@ -93,6 +95,7 @@ impl World {
             leader: None,
             epoch: 0,
             sessions: 0,
+            broken: BTreeSet::new(),
             log_fails_until: 0,
             last_word: None,
             last_commit: 0,
@@ -378,8 +381,9 @@ impl World {
         if leading.sessions.get(&session) != Some(&node) {
             return false;
         }
-        if !self.reaches(node, leader) {
+        if !self.reaches(node, leader) || self.broken.contains(&session) {
             // It is lost on the way, and nobody knows yet.
+            self.broken.insert(session);
             return true;
         }
         let at = self.agents.get_mut(&node).map_or(0, |it| it.outbox_at(self.now));
