@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 const PING_EVERY: Duration = Duration::from_secs(2);
+const PING_RETRY: Duration = Duration::from_millis(200);
 const PING_LIMIT: Duration = Duration::from_secs(2);
 /// Docker drops events when a reader is slow, so what there is is looked at anew now and then.
 const LIST_EVERY: Duration = Duration::from_secs(60);
@@ -244,7 +245,10 @@ impl<C: Containers> EngineWatch<C> {
         };
         match failed {
             None => self.answered(health),
-            Some(error) => self.failed(health, &error),
+            Some(error) => {
+                agenda.ping = now + PING_RETRY;
+                self.failed(health, &error);
+            }
         }
         Ok(())
     }

@@ -227,6 +227,11 @@ impl FakeEngine {
         }
     }
 
+    /// Waits until every agent has noticed that the engine is off.
+    pub async fn wait_until_unwatched(&self) {
+        self.news.closed().await;
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change leaves the state whole, so a panic elsewhere says nothing about it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

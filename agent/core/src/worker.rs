@@ -108,7 +108,7 @@ impl Worker {
             Input::Container(event) => {
                 let task = event.task;
                 if let Some(entry) = self.tasks.get_mut(&task) {
-                    entry.happened(event);
+                    entry.happened(event, self.interrupted);
                 }
                 self.settle(BTreeSet::from([task]), &mut actions);
             }

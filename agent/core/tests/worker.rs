@@ -219,6 +219,13 @@ fn restarts_of_the_machine_and_the_engine() {
         expect!["all 1=run: report 1 Failed (task: non-zero exit (255))"],
     );
     check(
+        "again; begun; listed 1=running; all 1=run; lost; event 1 died:137; begun;
+         listed 1=exited:137",
+        expect![[r#"
+            all 1=run: report 1 Running
+            listed 1=exited:137: report 1 Failed (its machine or Docker Engine was restarted)"#]],
+    );
+    check(
         "again; begun; listed 1=running 2=running 3=running; all 1=run 2=run 3=run; lost;
          put 4=run; begun; listed 1=running 2=exited:0",
         expect![[r#"

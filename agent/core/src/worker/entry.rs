@@ -117,7 +117,8 @@ impl Entry {
         };
     }
 
-    pub(super) fn happened(&mut self, event: ContainerEvent) {
+    /// An engine that comes back tells late of what it went down with.
+    pub(super) fn happened(&mut self, event: ContainerEvent, interrupted: bool) {
         let ContainerEvent { id, kind, .. } = event;
         if self.known.id().is_some_and(|known| *known != id) {
             return;
@@ -133,6 +134,7 @@ impl Entry {
             (_, ContainerEventKind::Died(_)) if self.busy == Some(Busy::Stop) => {
                 Known::Ended(id, End::Stopped)
             }
+            (_, ContainerEventKind::Died(_)) if interrupted => Known::Ended(id, End::Restart),
             (_, ContainerEventKind::Died(exit)) => Known::Ended(id, End::ByItself(exit)),
         };
         self.moved = true;

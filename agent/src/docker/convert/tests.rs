@@ -50,7 +50,7 @@ fn labels_are_ours_and_swarms() {
         (TASK_LABEL.to_owned(), "forged".to_owned()),
     ]);
     let assignment = assignment(ContainerSpec { labels: own, ..spec() });
-    let labels: BTreeMap<_, _> = super::labels(OWNER, &assignment).into_iter().collect();
+    let labels: BTreeMap<_, _> = labels(OWNER, &assignment).into_iter().collect();
     let text: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
     expect![[r#"
         com.docker.stack.namespace=shop
@@ -111,14 +111,18 @@ fn mounts_of_all_kinds() {
         ),
         (
             mount(volume(None, &[("type", "nfs")]), Access::ReadWrite),
-            expect![[r#"[{"ReadOnly":false,"Target":"/data","Type":"volume","VolumeOptions":{"DriverConfig":{"Name":"local","Options":{"type":"nfs"}}}}]"#]],
+            expect![[
+                r#"[{"ReadOnly":false,"Target":"/data","Type":"volume","VolumeOptions":{"DriverConfig":{"Name":"local","Options":{"type":"nfs"}}}}]"#
+            ]],
         ),
         (
             mount(
                 MountSource::Tmpfs { size_bytes: Some(4096), mode: Some(0o1777) },
                 Access::ReadWrite,
             ),
-            expect![[r#"[{"ReadOnly":false,"Target":"/data","TmpfsOptions":{"Mode":1023,"SizeBytes":4096},"Type":"tmpfs"}]"#]],
+            expect![[
+                r#"[{"ReadOnly":false,"Target":"/data","TmpfsOptions":{"Mode":1023,"SizeBytes":4096},"Type":"tmpfs"}]"#
+            ]],
         ),
     ];
     for (mount, expected) in cases {
