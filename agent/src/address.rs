@@ -10,9 +10,13 @@ pub enum AddressError {
     NotAnAddress(String),
     #[error("{0} is not an address of this machine (it has {1}): others could not reach it there")]
     NotOurs(IpAddr, String),
-    #[error("this machine has several addresses ({0}): say with --advertise-addr which one others reach it by")]
+    #[error(
+        "this machine has several addresses ({0}): say with --advertise-addr which one others reach it by"
+    )]
     Ambiguous(String),
-    #[error("this machine has no address but its own loopback: connect it to a network, or say --advertise-addr")]
+    #[error(
+        "this machine has no address but its own loopback: connect it to a network, or say --advertise-addr"
+    )]
     None,
     #[error("{0} cannot be reached from this machine: {1}")]
     NoRoute(String, std::io::Error),

@@ -26,7 +26,9 @@ pub enum JoinError {
     Identity(#[from] IdentityError),
     #[error("{0}")]
     Refused(String),
-    #[error("the manager did not answer within 25 s: look with `skep node ls` there what became of it")]
+    #[error(
+        "the manager did not answer within 25 s: look with `skep node ls` there what became of it"
+    )]
     NoAnswer,
     #[error("no manager is reached: {0}")]
     NoManager(String),

@@ -16,7 +16,10 @@ struct LocalService {
 }
 
 impl LocalService {
-    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<Response<T>, Status> {
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(Reply<T>) -> Command,
+    ) -> Result<Response<T>, Status> {
         let gone = |_| Status::unavailable("the daemon is stopping");
         let (reply, answer) = oneshot::channel();
         self.node.send(command(reply)).await.map_err(|_| gone(()))?;

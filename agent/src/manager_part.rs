@@ -11,10 +11,7 @@ pub trait ManagerPart: Send + 'static {
     fn kind(&self) -> NodeKind;
 
     /// Makes a new cluster with this node as its first manager.
-    fn found(
-        &mut self,
-        request: Founding,
-    ) -> impl Future<Output = Result<Founded, String>> + Send;
+    fn found(&mut self, request: Founding) -> impl Future<Output = Result<Founded, String>> + Send;
 
     /// Whether this node could serve as a manager at that address.
     fn check(&self, listen: SocketAddr) -> impl Future<Output = Result<(), String>> + Send;

@@ -83,7 +83,7 @@ struct Member {
     renew_at: Instant,
 }
 
-pub struct Node<M> {
+pub(crate) struct Node<M> {
     options: NodeOptions,
     scope: Scope,
     managers: M,
@@ -97,14 +97,8 @@ impl<M: ManagerPart> Node<M> {
     pub async fn open(scope: &Scope, options: NodeOptions, managers: M) -> Result<Self, NodeError> {
         let identities = IdentityFolder::at(options.data_dir.join("identity"));
         let record = MemberFile::at(options.data_dir.join("member.json"));
-        let mut node = Node {
-            scope: scope.clone(),
-            managers,
-            identities,
-            record,
-            member: None,
-            options,
-        };
+        let mut node =
+            Node { scope: scope.clone(), managers, identities, record, member: None, options };
         let identity = node.identities.load()?;
         let record = node.record.load()?;
         if let (Some(identity), Some(record)) = (identity, record) {
@@ -255,7 +249,8 @@ impl<M: ManagerPart> Node<M> {
     async fn on_membership(&mut self, membership: Membership) {
         let Some(member) = &mut self.member else { return };
         let role = member.credentials.current().role;
-        let renamed = member.record.name != membership.node_name && !membership.node_name.is_empty();
+        let renamed =
+            member.record.name != membership.node_name && !membership.node_name.is_empty();
         if member.record.managers != membership.managers || renamed {
             member.record.managers.clone_from(&membership.managers);
             if renamed {
@@ -438,8 +433,9 @@ fn wished_name(given: &str) -> Result<String, NodeError> {
     if given.is_empty() {
         return Ok(hostname());
     }
-    let name: common::Name =
-        given.parse().map_err(|error: common::name::BadName| NodeError::Refused(error.to_string()))?;
+    let name: common::Name = given
+        .parse()
+        .map_err(|error: common::name::BadName| NodeError::Refused(error.to_string()))?;
     Ok(name.to_string())
 }
 
