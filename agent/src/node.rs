@@ -94,7 +94,11 @@ pub(crate) struct Node<M> {
 
 impl<M: ManagerPart> Node<M> {
     /// Goes on as what it was when the program last ran.
-    pub async fn open(scope: &Scope, options: NodeOptions, managers: M) -> Result<Self, NodeError> {
+    pub(crate) async fn open(
+        scope: &Scope,
+        options: NodeOptions,
+        managers: M,
+    ) -> Result<Self, NodeError> {
         let identities = IdentityFolder::at(options.data_dir.join("identity"));
         let record = MemberFile::at(options.data_dir.join("member.json"));
         let mut node =
@@ -112,7 +116,7 @@ impl<M: ManagerPart> Node<M> {
     }
 
     /// Serves until `ending` resolves.
-    pub async fn run(
+    pub(crate) async fn run(
         mut self,
         mut commands: mpsc::Receiver<Command>,
         ending: impl Future<Output = Ending>,

@@ -264,7 +264,7 @@ impl Leader {
             return;
         }
         self.soft.set_images(node, hello.images);
-        self.liveness.heard(node, "", now.at);
+        self.liveness.connected(node, now.at);
         self.sessions.open(session, node, out);
         let period = liveness::beat_period(self.sessions.len());
         self.sessions.welcome(session, &self.state, period, out);

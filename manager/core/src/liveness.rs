@@ -157,6 +157,13 @@ impl Liveness {
         self.nodes.retain(|node, _| keep(*node));
     }
 
+    /// It has a new connection. How long it was away says nothing of how late its beats are.
+    pub fn connected(&mut self, node: NodeId, now: Timestamp) {
+        if let Some(watched) = self.nodes.get_mut(&node) {
+            (watched.heard, watched.connected, watched.restarting) = (now, true, false);
+        }
+    }
+
     pub fn heard(&mut self, node: NodeId, engine_ill: &str, now: Timestamp) {
         let period = beat_period(self.nodes.len());
         let Some(watched) = self.nodes.get_mut(&node) else { return };
@@ -277,6 +284,16 @@ mod tests {
         assert_eq!(liveness.overdue(Timestamp(9_000)), vec![]);
         let look = liveness.look_at(|_| true).expect("one node is watched");
         assert_eq!(liveness.overdue(look).len(), 1);
+    }
+
+    #[test]
+    fn a_power_cut_is_no_lateness() {
+        let mut liveness = Liveness::new(Timestamp(0));
+        liveness.watch(NODE, None);
+        liveness.heard(NODE, "", Timestamp(500));
+        liveness.connected(NODE, Timestamp(9_000));
+        liveness.heard(NODE, "", Timestamp(9_500));
+        assert_eq!(liveness.look_at(|_| true), Some(Timestamp(11_500)));
     }
 
     #[test]
