@@ -1,4 +1,6 @@
-//! What the tests of the whole share: real hosts, and images made of this workspace's programs.
+//! What the tests of the whole share: clusters on real hosts, and images made of this
+//! workspace's programs.
 
+pub mod cluster;
 pub mod hosts;
 pub mod images;
