@@ -186,11 +186,12 @@ impl<M: ManagerPart> Node<M> {
         if self.member.is_some() {
             return Err(NodeError::AlreadyMember);
         }
+        let token = request.token.parse().map_err(JoinError::from)?;
         let manager = address::with_port(&request.manager);
         let advertise = address::advertised_towards(&request.advertise_addr, &manager)?;
         let listen = listen_address(&request.listen_addr, advertise)?;
         let joining = Joining {
-            token: request.token.parse().map_err(JoinError::from)?,
+            token,
             manager,
             name: request.name.clone(),
             hostname: hostname(),

@@ -34,6 +34,9 @@ fn hosts_rasp11_lacks_the_image() {
     manager.skep(&["service", "scale", "consumer=3"]).ok();
     assert!(running(manager, "consumer").iter().all(|it| text(it, "Node") == "rasp1"));
     lab.host(2).load_image(&testbox("consumer:latest").archive());
+    lab.wait_for("its new image is known", SOON, || {
+        manager.skep(&["node", "inspect", "rasp2"]).ok().contains("consumer")
+    });
     manager.skep(&["service", "scale", "consumer=5"]).ok();
     assert!(running(manager, "consumer").iter().any(|it| text(it, "Node") == "rasp2"));
 }

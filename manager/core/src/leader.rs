@@ -263,7 +263,10 @@ impl Leader {
             out.push(Output::Close { session });
             return;
         }
-        self.soft.set_images(node, hello.images);
+        match hello.images {
+            Some(images) => self.soft.set_images(node, images),
+            None => self.soft.forget_node(node),
+        }
         self.liveness.connected(node, now.at);
         self.sessions.open(session, node, out);
         let period = liveness::beat_period(self.sessions.len());

@@ -14,6 +14,7 @@ use proto::v1::dispatcher_server::Dispatcher;
 use proto::v1::{agent_message, manager_message};
 use shell::supervisor::OnFailure;
 use shell::tls::Caller;
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -136,10 +137,16 @@ fn read_hello(message: v1::AgentMessage) -> Result<Hello, Status> {
     let address = hello.address.parse();
     Ok(Hello {
         description: NodeDescription::try_from(description).map_err(invalid)?,
-        images: hello.images.unwrap_or_default().references.into_iter().collect(),
+        images: known_images(hello.images),
         kind: NodeKind::try_from(kind).map_err(invalid)?,
         address: address.map_err(|_| Status::invalid_argument("no address in the hello"))?,
     })
+}
+
+/// An agent that has just started names none: its engine has not answered yet.
+fn known_images(images: Option<v1::Images>) -> Option<BTreeSet<String>> {
+    let references = images?.references;
+    (!references.is_empty()).then(|| references.into_iter().collect())
 }
 
 /// Until the agent is silent or the leader is gone.

@@ -80,8 +80,10 @@ impl Pulse {
         self.answered.borrow().get(&node).copied()
     }
 
+    /// Asked of a leader. A manager that has just joined has not been beaten to yet, and is
+    /// not silent for that.
     pub(super) fn is_reachable(&self, node: NodeId) -> bool {
-        self.last_answer(node).is_some_and(|it| it.elapsed() < QUORUM_LOST_AFTER)
+        self.last_answer(node).is_none_or(|it| it.elapsed() < QUORUM_LOST_AFTER)
     }
 
     /// Whether the leader that asks still has a quorum behind it.

@@ -183,14 +183,16 @@ impl Replica {
         Some(Predecessor::Silent { node: heard.leader, last_heard: self.clock.at(heard.at) })
     }
 
-    /// Managers in the eyes of Raft, with whether they answered this one lately.
+    /// Managers in the eyes of Raft, with whether they answered this one lately. One that does
+    /// not lead has asked nobody.
     pub fn managers(&self) -> BTreeMap<NodeId, Manager> {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow();
         let membership = metrics.membership_config.membership();
         let voters: BTreeSet<NodeId> = membership.voter_ids().collect();
         let manager = |(node, _): (&NodeId, &Peer)| {
-            let reachable = *node == metrics.id || self.pulse.is_reachable(*node);
+            let leads = metrics.state == ServerState::Leader;
+            let reachable = *node == metrics.id || leads && self.pulse.is_reachable(*node);
             (*node, Manager { voter: voters.contains(node), reachable })
         };
         membership.nodes().map(manager).collect()

@@ -18,7 +18,8 @@ pub struct SessionId(pub u64);
 #[derive(Debug, Clone)]
 pub struct Hello {
     pub description: NodeDescription,
-    pub images: BTreeSet<String>,
+    /// None: its engine has not been asked yet.
+    pub images: Option<BTreeSet<String>>,
     pub kind: NodeKind,
     pub address: SocketAddr,
 }

@@ -116,7 +116,7 @@ impl Agent {
                 resources: Resources { cpu_nanos: 4_000_000_000, memory_bytes: 1 << 30 },
                 ..NodeDescription::default()
             },
-            images: self.engine.images.clone(),
+            images: Some(self.engine.images.clone()),
             kind: NodeKind::Full,
             address: ([10, 0, 0, 1], 7373).into(),
         }
