@@ -101,7 +101,8 @@ fn an_engine_freezes_thaws_and_is_killed() {
     let lab = Lab::new("smoke-engine", 1);
     let host = lab.host(1);
     host.freeze_engine();
-    assert!(!host.engine_answers(), "a frozen engine answers nothing");
+    // The signal takes effect when the kernel next looks at each of its threads.
+    lab.wait_for("a frozen engine answers nothing", SOON, || !host.engine_answers());
     host.thaw_engine();
     lab.wait_for("the thawed engine answers", SOON, || host.engine_answers());
     host.kill_engine(Signal::SIGKILL);

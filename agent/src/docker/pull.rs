@@ -4,6 +4,7 @@ use super::error::pull_failure;
 use crate::containers::PullProgress;
 use agent_core::container::OperationFailure;
 use bollard::Docker;
+use bollard::errors::Error;
 use bollard::models::CreateImageInfo;
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use common::image::ImageRef;
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_stream::StreamExt;
+use tokio_stream::{Stream, StreamExt};
 
 /// Without a sign of progress for so long, the registry counts as not there.
 const STALL_LIMIT: Duration = Duration::from_secs(5);
@@ -48,9 +49,7 @@ pub(super) async fn pull(
 /// Docker repeats itself while it waits; only what moves the meter counts.
 async fn next_that_moves(
     meter: &mut Meter,
-    steps: &mut (
-             impl tokio_stream::Stream<Item = Result<CreateImageInfo, bollard::errors::Error>> + Unpin
-         ),
+    steps: &mut (impl Stream<Item = Result<CreateImageInfo, Error>> + Unpin),
     limit: Duration,
 ) -> Option<Result<(), OperationFailure>> {
     let stalled = tokio::time::sleep(limit);

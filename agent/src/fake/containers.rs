@@ -14,6 +14,7 @@ use common::node::{Engine, NodeDescription};
 use common::resources::Resources;
 use std::collections::BTreeSet;
 use std::time::Duration;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
 
@@ -146,9 +147,7 @@ impl Containers for FakeEngine {
                     Ok(said) => if news.send(said).await.is_err() {
                         return ended();
                     },
-                    Err(broadcast::error::RecvError::Lagged(_) | broadcast::error::RecvError::Closed) => {
-                        return ended();
-                    }
+                    Err(RecvError::Lagged(_) | RecvError::Closed) => return ended(),
                 },
                 () = sleep_until_end(end.as_ref()) => {
                     if let Some((_, id, code)) = end {
