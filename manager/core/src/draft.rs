@@ -9,7 +9,7 @@ use common::task::{
     DesiredState, Failure, Observation, Placement, Slot, Task, TaskState, TaskStatus,
 };
 use common::{IdGen, NodeId, ServiceId, Stamp, TaskId, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The state as it is, and over it what this plan changes.
@@ -232,11 +232,6 @@ impl<'a> Draft<'a> {
         }
         changes.extend(self.others);
         (changes, self.wake_at)
-    }
-
-    /// Services named by the tasks of this node that the state or the draft knows.
-    pub fn services_on(&self, node: NodeId) -> BTreeSet<ServiceId> {
-        self.state.tasks_on(node).map(|it| it.service).collect()
     }
 }
 

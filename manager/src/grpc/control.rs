@@ -241,15 +241,15 @@ fn name_of(view: &v1::ServiceView) -> String {
 }
 
 fn services_of(changes: &[Change]) -> Vec<u64> {
-    changes
-        .iter()
-        .filter_map(|change| match change {
-            Change::SetServiceSpec { service, .. } | Change::RemoveService { service, .. } => {
-                Some(service.0)
-            }
-            _ => None,
-        })
-        .collect()
+    let service = |change: &Change| {
+        let (Change::SetServiceSpec { service, .. } | Change::RemoveService { service, .. }) =
+            change
+        else {
+            return None;
+        };
+        Some(service.0)
+    };
+    changes.iter().filter_map(service).collect()
 }
 
 /// The tasks that a request asks for.
