@@ -2,5 +2,6 @@
 //! workspace's programs.
 
 pub mod cluster;
+pub mod disk;
 pub mod hosts;
 pub mod images;
