@@ -26,13 +26,17 @@ pub fn form_with(lab: &Lab, managers: usize, workers: Daemon) {
     let address = format!("{}:7373", first.address());
     for host in lab.hosts().filter(|it| it.index() > 1) {
         let role = if host.index() <= managers { "manager" } else { "worker" };
-        let token = first.skep(&["join-token", "-q", role]).ok();
         let program = if host.index() <= managers { Daemon::Full } else { workers };
-        join(host, program, &token, &address);
+        join(host, program, &token(first, role), &address);
     }
     let count = lab.hosts().count();
     lab.wait_for("all nodes ready", SOON, || ready(first) == count);
     lab.wait_for("all managers reachable", SOON, || reachable_managers(first) == managers);
+}
+
+/// What lets a machine join as `manager` or `worker`.
+pub fn token(host: &Host, role: &str) -> String {
+    host.skep(&["join-token", "-q", role]).ok()
 }
 
 fn join(host: &Host, program: Daemon, token: &str, address: &str) {
@@ -66,6 +70,20 @@ pub fn ready(host: &Host) -> usize {
 pub fn reachable_managers(host: &Host) -> usize {
     let up = |it: &&Value| matches!(text(it, "ManagerStatus"), "Leader" | "Reachable");
     rows(host, &["node", "ls"]).iter().filter(up).count()
+}
+
+/// What `node ls` says of a node; nothing where it is not listed.
+pub fn status(host: &Host, node: &str) -> String {
+    let nodes = rows(host, &["node", "ls"]);
+    let found = nodes.iter().find(|it| text(it, "Hostname") == node);
+    found.map(|it| text(it, "Status").to_owned()).unwrap_or_default()
+}
+
+/// Why a node is down, in the words of `node inspect`.
+pub fn reason(host: &Host, node: &str) -> String {
+    let shown = host.skep(&["node", "inspect", node]).ok();
+    let nodes: Value = serde_json::from_str(&shown).expect("inspect prints JSON");
+    nodes[0]["Status"]["Message"].as_str().unwrap_or_default().to_owned()
 }
 
 /// The host that leads, as seen from another.

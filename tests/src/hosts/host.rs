@@ -122,8 +122,14 @@ impl Host {
 
     /// The same with more arguments. They are not remembered for the next `power_on`.
     pub fn start_daemon_with(&self, kind: Daemon, arguments: &[&str]) {
-        let mut command = kind.command();
-        command.extend(arguments.iter().map(|&word| word.to_owned()));
+        self.start_daemon_through(&[], kind, arguments);
+    }
+
+    /// The same through a command that changes something and then becomes the daemon, as `env`
+    /// and `setpriv` do.
+    pub fn start_daemon_through(&self, changer: &[&str], kind: Daemon, arguments: &[&str]) {
+        let owned = |words: &[&str]| words.iter().map(|&it| it.to_owned()).collect::<Vec<_>>();
+        let command = [owned(changer), kind.command(), owned(arguments)].concat();
         let first_process = self.with_machine(|machine| {
             machine.start(DAEMON, &command);
             machine.first_process()
