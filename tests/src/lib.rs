@@ -5,3 +5,4 @@ pub mod cluster;
 pub mod disk;
 pub mod hosts;
 pub mod images;
+pub mod torture;
