@@ -141,7 +141,10 @@ impl Replica {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow();
         if metrics.state == ServerState::Leader {
-            return Leadership::Mine { term: metrics.current_term };
+            // Until its state is whole, it must neither answer nor check by it.
+            let term = metrics.current_term;
+            let is_whole = leads_with_full_state(&metrics);
+            return if is_whole { Leadership::Mine { term } } else { Leadership::Unknown };
         }
         let heard = self.pulse.heard().filter(|it| it.at.elapsed() < LEADER_LOST_AFTER);
         let membership = metrics.membership_config.membership();

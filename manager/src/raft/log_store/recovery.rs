@@ -20,7 +20,7 @@ pub(super) struct Recovered {
 
 /// What an opened disk holds is durable: every entry that is found may be counted on.
 pub(super) fn recover(store: &Store) -> Result<Recovered, LogError> {
-    let vote = store.read(Tree::RaftState, VOTE_KEY)?;
+    let vote = store.read(Tree::RaftState, VOTE_KEY)?.map(only_granted);
     let bounds: Bounds = store.read(Tree::RaftState, BOUNDS_KEY)?.unwrap_or_default();
     let begin = bounds.purged.map_or(0, |it| it.index + 1);
     let mut cache = LogCache::starting_at(begin);
@@ -53,6 +53,13 @@ pub(super) fn recover(store: &Store) -> Result<Recovered, LogError> {
     }
     let deleted_end = if has_purged_entries(store, begin)? { 0 } else { begin };
     Ok(Recovered { vote, bounds, last, cache, deleted_end })
+}
+
+/// The vote as it was granted, and not that it won. openraft lets a manager whose own vote had won
+/// lead on at once after a restart: with the state of its last snapshot, and perhaps long after
+/// others have elected another. Elected anew, it knows that its state is whole.
+fn only_granted(vote: Vote<NodeId>) -> Vote<NodeId> {
+    Vote { committed: false, ..vote }
 }
 
 /// Only the entry that follows the last one counts, and only of the same term or a later one:

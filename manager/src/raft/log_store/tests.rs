@@ -194,6 +194,22 @@ async fn a_log_larger_than_the_cache_reads_the_same_from_disk_and_memory() {
 }
 
 #[tokio::test]
+async fn nobody_leads_by_memory_alone() {
+    let disk = FakeDisk::new();
+    let (store, thread) = store_over(&disk);
+    let mut log = LogStore::open(store).unwrap();
+    let won = Vote::new_committed(3, NodeId(1));
+    log.save_vote(&won).await.unwrap();
+    assert_eq!(log.read_vote().await.unwrap(), Some(won));
+    drop(log);
+    thread.stop().await.unwrap();
+    let (store, thread) = store_over(&disk);
+    let found = LogStore::open(store).unwrap().read_vote().await.unwrap();
+    assert_eq!(found, Some(Vote::new(3, NodeId(1))));
+    thread.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn purged_entries_leave_the_disk_with_the_next_batch() {
     let disk = FakeDisk::new();
     let (store, thread) = store_over(&disk);
