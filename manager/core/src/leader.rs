@@ -259,7 +259,10 @@ impl Leader {
         out: &mut Vec<Output>,
     ) {
         if self.state.node(node).is_none() {
-            out.push(Output::Tell { session, message: Telling::Farewell });
+            // One that has just joined may be here before the news of it: it tries again.
+            if self.state.was_removed(node) {
+                out.push(Output::Tell { session, message: Telling::Farewell });
+            }
             out.push(Output::Close { session });
             return;
         }

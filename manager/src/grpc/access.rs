@@ -14,6 +14,8 @@ pub enum Access {
     Users,
     /// Any node of the cluster.
     Members,
+    /// Also one that was removed while it was away: it is to be told so.
+    FormerMembers,
     /// Managers only.
     Managers,
     /// Anybody: the call brings its own proof.
@@ -43,13 +45,12 @@ pub fn rule(path: &str) -> Option<(Access, Route)> {
         | "/skep.v1.Control/GetJoinToken" => (Access::Users, Route::Leader),
         "/skep.v1.Ca/Join" => (Access::Anybody, Route::Leader),
         "/skep.v1.Ca/Renew" => (Access::Members, Route::Leader),
-        "/skep.v1.Dispatcher/Session" | "/skep.v1.Dispatcher/PublishLogs" => {
-            (Access::Members, Route::Here)
-        }
+        "/skep.v1.Dispatcher/Session" => (Access::FormerMembers, Route::Here),
+        "/skep.v1.Dispatcher/PublishLogs" => (Access::Members, Route::Here),
         "/skep.v1.Raft/Append"
         | "/skep.v1.Raft/Vote"
         | "/skep.v1.Raft/InstallSnapshot"
-        | "/skep.v1.Raft/Beat"
+        | "/skep.v1.Raft/Beats"
         | "/skep.v1.Raft/PreVote"
         | "/skep.v1.Raft/Enlist"
         | "/skep.v1.Raft/TakeOver" => (Access::Managers, Route::Here),
@@ -65,17 +66,20 @@ pub fn rule(path: &str) -> Option<(Access, Route)> {
 /// that it knows to be removed, or to be no manager any more, is.
 pub fn check(access: Access, caller: &Caller, state: &State) -> Result<(), Status> {
     match (access, caller) {
-        (Access::Anybody, _) | (Access::Socket | Access::Users, Caller::Local) => Ok(()),
+        (Access::Anybody, _)
+        | (Access::Socket | Access::Users, Caller::Local)
+        | (Access::FormerMembers, Caller::Member(_)) => Ok(()),
         (Access::Socket, _) => Err(denied("this call is for the daemon's own socket only")),
         (Access::Members, Caller::Member(member)) => check_member(member, state),
         (Access::Users | Access::Managers, Caller::Member(member)) => {
             check_member(member, state)?;
             check_manager(member, state)
         }
-        (Access::Members | Access::Users | Access::Managers, Caller::Unknown) => {
-            Err(Status::unauthenticated("a certificate of this cluster is needed"))
-        }
-        (Access::Members | Access::Managers, Caller::Local) => {
+        (
+            Access::Members | Access::FormerMembers | Access::Users | Access::Managers,
+            Caller::Unknown,
+        ) => Err(Status::unauthenticated("a certificate of this cluster is needed")),
+        (Access::Members | Access::FormerMembers | Access::Managers, Caller::Local) => {
             Err(denied("this call is for nodes of the cluster"))
         }
     }
