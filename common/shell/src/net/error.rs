@@ -56,7 +56,10 @@ pub enum ConnectError {
     Unwelcome { address: String, alert: String },
     #[error("what listens on {address} does not speak as skep does ({detail}): is the port right?")]
     NotSkep { address: String, detail: String },
-    #[error("{address} ended the connection at once ({source}): is it stopping? Try again")]
+    #[error(
+        "{address} ended the connection at once ({source}): is it skep that listens there? If it \
+         is, it may be stopping: try again"
+    )]
     Broken { address: String, source: io::Error },
     #[error(transparent)]
     Tls(#[from] TlsError),
