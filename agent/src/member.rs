@@ -23,10 +23,7 @@ pub enum MemberError {
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error("{path} cannot be written: {source}; is the disk full?")]
     Unwritable { path: PathBuf, source: std::io::Error },
-    #[error(
-        "{path} is damaged ({source}); remove the data directory and let this node join again: \
-         skep join"
-    )]
+    #[error("{path} is damaged ({source}): remove the data directory, start skep and join again")]
     Damaged { path: PathBuf, source: serde_json::Error },
 }
 

@@ -29,14 +29,14 @@ pub enum CodecError {
     )]
     Newer { found: u8 },
     #[error(
-        "damaged ({detail}): restore the data directory from a backup, or run \
-         `skep leave --force` on this node and join again"
+        "damaged ({detail}): restore the data directory from a backup, or remove the data \
+         directory, start skep and join again"
     )]
     Damaged { detail: String },
     #[error(
         "sealed with another key, or damaged: when the key file was replaced, put the old one \
-         back; otherwise restore the data directory from a backup, or run `skep leave --force` \
-         on this node and join again"
+         back; otherwise restore the data directory from a backup, or remove the data directory, \
+         start skep and join again"
     )]
     WrongKey,
     /// Its seal is whole, so it is just as it was written, by a skep that writes other values.
@@ -54,7 +54,7 @@ pub enum CodecError {
     KeyFile { path: PathBuf, cause: Arc<io::Error> },
     #[error(
         "the key file {path} has {found_bytes} bytes instead of {KEY_BYTES}: put it back from a \
-         backup, or run `skep leave --force` on this node and join again"
+         backup, or remove the data directory, start skep and join again"
     )]
     KeyLength { path: PathBuf, found_bytes: usize },
 }

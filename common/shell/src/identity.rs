@@ -39,12 +39,12 @@ pub enum IdentityError {
     Io { path: PathBuf, verb: &'static str, cause: io::Error },
     #[error(
         "this node's identity in {path} is damaged ({detail}): restore the file from a backup, or \
-         run `skep leave --force` on this node and join again"
+         remove the data directory, start skep and join again"
     )]
     Damaged { path: PathBuf, detail: String },
     #[error("no key can be made ({0}). This is a bug of skep: please report it")]
     NoKey(#[from] rcgen::Error),
-    #[error("{0}: run `skep leave --force` on this node and join again")]
+    #[error("{0}: remove the data directory, start skep and join again")]
     Certificate(#[from] BadCertificate),
 }
 

@@ -126,8 +126,8 @@ pub enum StoreError {
     )]
     InUse { folder: PathBuf },
     #[error(
-        "the database in {folder} is damaged ({detail}): restore it from a backup, or run \
-         `skep leave --force` on this node and join again"
+        "the database in {folder} is damaged ({detail}): restore it from a backup, or remove the \
+         data directory, start skep and join again"
     )]
     Damaged { folder: PathBuf, detail: String },
     #[error("the disk that holds {folder} is full: free some space, then restart skep")]
@@ -139,8 +139,8 @@ pub enum StoreError {
     Io { folder: PathBuf, cause: Arc<io::Error> },
     #[error(
         "the database in {folder} has grown to {bytes} bytes, and a 32-bit system can hold no \
-         more than {bytes_max}: run `skep leave --force` on this node and join again, which \
-         starts with an empty one"
+         more than {bytes_max}: remove the data directory, start skep and join again, which \
+         begins with an empty one"
     )]
     TooLarge { folder: PathBuf, bytes: u64, bytes_max: u64 },
     #[error("stored value {tree}/{key:02x?} is {cause}")]

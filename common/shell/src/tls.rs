@@ -58,7 +58,7 @@ pub enum TlsError {
     NotAMember,
 }
 
-const REMEDY: &str = "run `skep leave --force` on this node and join again";
+const REMEDY: &str = "remove the data directory, start skep and join again";
 
 impl TlsError {
     fn unusable(what: &'static str, detail: impl ToString) -> TlsError {

@@ -38,7 +38,7 @@ pub enum LogError {
     Store(#[from] StoreError),
     #[error(
         "the replicated log is damaged: entry {index} {defect}. Restore the data directory from \
-         a backup, or run `skep leave --force` on this node and join again"
+         a backup, or remove the data directory, start skep and join again"
     )]
     Damaged { index: u64, defect: Defect },
     #[error("entry {index} of the replicated log is {cause}")]

@@ -25,7 +25,7 @@ pub enum SnapshotError {
     Codec(#[from] CodecError),
     #[error(
         "the snapshot of the cluster's state lacks {missing} of its {pieces} pieces: restore the \
-         data directory from a backup, or run `skep leave --force` on this node and join again"
+         data directory from a backup, or remove the data directory, start skep and join again"
     )]
     Incomplete { missing: usize, pieces: usize },
 }

@@ -135,7 +135,7 @@ async fn reopen(disk: &FakeDisk) -> String {
         Ok(log) => log,
         Err(error) => {
             let text = error.to_string();
-            let cures = ["skep leave --force", "install that version"];
+            let cures = ["remove the data directory", "install that version"];
             let named: usize = cures.iter().map(|it| text.matches(it).count()).sum();
             assert_eq!(named, 1, "{text}");
             return text;
