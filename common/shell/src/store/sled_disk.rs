@@ -1,8 +1,9 @@
 //! The real disk: one sled database.
 //!
-//! sled 0.34 is used around four of its edges. Its `flush` does not reach the disk, so its file
+//! sled 0.34 is used around five of its edges. Its `flush` does not reach the disk, so its file
 //! is synced here. It writes by itself twice a second unless told not to. On damaged files it
-//! may panic, so every call is contained. And on 32-bit systems it damages a file that passes
+//! may panic, so every call is contained. What a power cut left half written beside its file it
+//! takes for damage, so that is removed. And on 32-bit systems it damages a file that passes
 //! 4 GiB, so growth ends far below.
 
 use super::{Disk, KeyRange, Record, StoreError, Tree, VALUE_BYTES_MAX, Write};
@@ -33,6 +34,7 @@ impl SledDisk {
     pub fn open(folder: &Path) -> Result<SledDisk, StoreError> {
         let fails = |error| io_error(folder, error);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(fails)?;
+        remove_half_written(folder).map_err(fails)?;
         let config =
             sled::Config::new().path(folder).cache_capacity(CACHE_BYTES).flush_every_ms(None);
         let database = contained(folder, || config.open())?;
@@ -135,6 +137,25 @@ fn disk_key(tree: Tree, key: &[u8]) -> Vec<u8> {
 fn disk_range(tree: Tree, keys: &KeyRange) -> std::ops::Range<Vec<u8>> {
     let to = keys.to.as_ref().map_or_else(|| vec![tree.prefix() + 1], |to| disk_key(tree, to));
     disk_key(tree, &keys.from)..to
+}
+
+/// While it opens, sled writes its settings where they are missing, and an index of its file
+/// beside the last one. It can do without: the settings never change, and the index follows from
+/// the file.
+fn remove_half_written(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_half_index = path.extension().is_some_and(|it| it == "generating");
+        if is_half_index || (path.ends_with("conf") && !are_whole(&fs::read(&path)?)) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Lines of text, then a checksum.
+fn are_whole(settings: &[u8]) -> bool {
+    settings.split_last_chunk::<4>().is_some_and(|(lines, _)| lines.ends_with(b"\n"))
 }
 
 /// A crash right after the first start must not lose the files that were made by it.

@@ -95,6 +95,30 @@ fn a_database_is_opened_by_one_process_and_found_again() {
 }
 
 #[test]
+fn what_a_power_cut_left_half_written_while_opening_is_no_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = SledDisk::open(folder.path()).unwrap();
+    disk.write(&[put("a", "1")]).unwrap();
+    disk.sync().unwrap();
+    drop(disk);
+    let settings = std::fs::read(folder.path().join("conf")).unwrap();
+    let cut_off = &settings[..settings.len() - 4];
+    let half_written: [(&str, &[u8]); 5] = [
+        ("snap.7FFFFFFFFFFFFFFF.generating", b""),
+        ("snap.7FFFFFFFFFFFFFFF.generating", b"half of one"),
+        ("conf", b""),
+        ("conf", &vec![0; settings.len()]),
+        ("conf", cut_off),
+    ];
+    for (name, content) in half_written {
+        std::fs::write(folder.path().join(name), content).unwrap();
+        let disk = SledDisk::open(folder.path()).unwrap();
+        assert_eq!(listing(&disk, &KeyRange::all(), 99), "a=1", "{name}: {content:?}");
+        assert_eq!(std::fs::read(folder.path().join("conf")).unwrap(), settings);
+    }
+}
+
+#[test]
 fn a_database_that_is_too_large_refuses_to_grow() {
     let folder = tempfile::tempdir().unwrap();
     let disk = SledDisk::open(folder.path()).unwrap().with_file_bytes_max(1);
