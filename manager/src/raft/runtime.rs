@@ -1,8 +1,10 @@
-//! The runtime openraft runs on: tokio, but without openraft's time limits.
+//! The runtime openraft runs on: tokio, but without openraft's time limits and ticks.
 //!
 //! openraft gives up on an append after one heartbeat interval. On an SD card a sync may take
 //! seconds, and a slow disk must not look like a dead follower, so how long a call may take is
 //! decided where the call is made, in the network.
+//!
+//! Its ticks are switched off in its configuration, but it would still wake up for each.
 
 use openraft::{AsyncRuntime, OptionalSend, TokioRuntime};
 use std::future::Future;
@@ -10,6 +12,8 @@ use std::time::Duration;
 
 /// Longer than any limit that the network sets itself.
 const LIMIT: Duration = Duration::from_secs(120);
+/// How often openraft looks whether its ticks are still off.
+const TICK_PERIOD_LEAST: Duration = Duration::from_secs(3_600);
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Runtime;
@@ -40,8 +44,9 @@ impl AsyncRuntime for Runtime {
         Tokio::sleep(duration)
     }
 
+    /// Only its ticks wait for a moment; whatever else waits does so for a while.
     fn sleep_until(deadline: Self::Instant) -> Self::Sleep {
-        Tokio::sleep_until(deadline)
+        Tokio::sleep_until(deadline.max(Self::Instant::now() + TICK_PERIOD_LEAST))
     }
 
     fn timeout<R, F: Future<Output = R> + OptionalSend>(
