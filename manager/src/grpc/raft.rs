@@ -7,8 +7,10 @@ use proto::v1;
 use proto::v1::raft_server::Raft;
 use shell::codec::CodecError;
 use shell::tls::Caller;
+use std::pin::Pin;
 use tokio::sync::watch;
-use tonic::{Request, Response, Status};
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Request, Response, Status, Streaming};
 
 #[derive(Debug)]
 pub(super) struct RaftService {
@@ -20,6 +22,8 @@ impl RaftService {
         RaftService { seats }
     }
 }
+
+type Answers = Pin<Box<dyn Stream<Item = Result<v1::BeatResponse, Status>> + Send>>;
 
 fn answer(payload: Result<Vec<u8>, CodecError>) -> Result<Response<v1::RaftMessage>, Status> {
     match payload {
@@ -54,12 +58,18 @@ impl Raft for RaftService {
         answer(manager.replica().on_snapshot(&request.get_ref().payload).await)
     }
 
-    async fn beat(
+    type BeatsStream = Answers;
+
+    async fn beats(
         &self,
-        request: Request<v1::BeatRequest>,
-    ) -> Result<Response<v1::BeatResponse>, Status> {
-        let manager = manager(&self.seats)?;
-        Ok(Response::new(manager.replica().on_beat(request.get_ref())))
+        request: Request<Streaming<v1::BeatRequest>>,
+    ) -> Result<Response<Answers>, Status> {
+        let seats = self.seats.clone();
+        // The seat is looked up for each beat, so that nothing holds on to a manager that is none
+        // any more, and the call ends with it.
+        let answers =
+            request.into_inner().map(move |beat| Ok(manager(&seats)?.replica().on_beat(&beat?)));
+        Ok(Response::new(Box::pin(answers)))
     }
 
     async fn pre_vote(

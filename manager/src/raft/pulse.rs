@@ -12,8 +12,9 @@ use shell::supervisor::{OnFailure, Scope};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+use tokio_stream::wrappers::ReceiverStream;
 
 pub(super) const BEAT_PERIOD: Duration = Duration::from_millis(250);
 const BEAT_LIMIT: Duration = Duration::from_millis(800);
@@ -109,9 +110,9 @@ impl Pulse {
     }
 
     /// A new leader has heard nobody yet, and nobody has been silent to it.
-    fn begin(&self, peers: &[(NodeId, Peer)]) {
+    fn begin(&self, peers: &BTreeMap<NodeId, Peer>) {
         let now = Instant::now();
-        self.answered.send_replace(peers.iter().map(|(node, _)| (*node, now)).collect());
+        self.answered.send_replace(peers.keys().map(|node| (*node, now)).collect());
     }
 }
 
@@ -135,7 +136,7 @@ async fn beat_while_leading(tasks: &Scope, raft: &Raft, links: &Links, pulse: &P
             return;
         }
         pulse.begin(&peers(&metrics.borrow()));
-        let mut under_way: BTreeMap<NodeId, watch::Receiver<bool>> = BTreeMap::new();
+        let mut conversations: BTreeMap<NodeId, mpsc::Sender<BeatRequest>> = BTreeMap::new();
         let mut ticks = tokio::time::interval(BEAT_PERIOD);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -144,18 +145,25 @@ async fn beat_while_leading(tasks: &Scope, raft: &Raft, links: &Links, pulse: &P
             if now.state != ServerState::Leader {
                 break;
             }
-            // One beat at a time to each: a peer that is slow to answer gets no pile of them.
-            under_way.retain(|_, done| !*done.borrow());
-            for (node, peer) in peers(&now) {
-                under_way
+            let peers = peers(&now);
+            conversations.retain(|node, beats| !beats.is_closed() && peers.contains_key(node));
+            let leader = links.own_node().0;
+            let cluster_millis = pulse.clock.now().at.0;
+            let beat = BeatRequest { leader, term: now.current_term, cluster_millis };
+            for (node, peer) in peers {
+                let beats = conversations
                     .entry(node)
-                    .or_insert_with(|| send(tasks, links, pulse, (node, peer), now.current_term));
+                    .or_insert_with(|| converse(tasks, links, pulse, (node, peer)));
+                // A peer that is slow to take them gets no pile of them.
+                if beats.try_send(beat).is_err() {
+                    tracing::debug!(%node, "a beat is left out: the one before is still on its way");
+                }
             }
         }
     }
 }
 
-fn peers(metrics: &Metrics) -> Vec<(NodeId, Peer)> {
+fn peers(metrics: &Metrics) -> BTreeMap<NodeId, Peer> {
     let membership = metrics.membership_config.membership();
     membership
         .nodes()
@@ -164,32 +172,40 @@ fn peers(metrics: &Metrics) -> Vec<(NodeId, Peer)> {
         .collect()
 }
 
-fn send(
+/// Beats to one peer, until it does not answer in time or nobody beats any more.
+fn converse(
     tasks: &Scope,
     links: &Links,
     pulse: &Pulse,
     (node, peer): (NodeId, Peer),
-    term: u64,
-) -> watch::Receiver<bool> {
-    let (done, is_done) = watch::channel(false);
+) -> mpsc::Sender<BeatRequest> {
+    let (beats, to_send) = mpsc::channel(1);
     let (links, pulse) = (links.clone(), pulse.clone());
-    tasks.spawn("beat", OnFailure::Log, async move {
-        let beat = async {
-            let mut client = links.raft(node, peer.address).await.ok()?;
-            let cluster_millis = pulse.clock.now().at.0;
-            let leader = links.own_node().0;
-            client.beat(BeatRequest { leader, term, cluster_millis }).await.ok()
-        };
-        match tokio::time::timeout(BEAT_LIMIT, beat).await {
-            Ok(Some(_)) => {
-                pulse.answered.send_modify(|it| {
-                    it.insert(node, Instant::now());
-                });
-            }
-            Ok(None) | Err(_) => links.drop_link(node),
+    tasks.spawn("beats to a manager", OnFailure::Log, async move {
+        if exchange(&links, &pulse, (node, peer), to_send).await.is_none() {
+            links.drop_link(node);
         }
-        done.send_replace(true);
         Ok::<(), Infallible>(())
     });
-    is_done
+    beats
+}
+
+/// Nothing where the peer was lost.
+async fn exchange(
+    links: &Links,
+    pulse: &Pulse,
+    (node, peer): (NodeId, Peer),
+    beats: mpsc::Receiver<BeatRequest>,
+) -> Option<()> {
+    let call = async {
+        let mut client = links.raft(node, peer.address).await.ok()?;
+        client.beats(ReceiverStream::new(beats)).await.ok()
+    };
+    let mut answers = tokio::time::timeout(BEAT_LIMIT, call).await.ok()??.into_inner();
+    while tokio::time::timeout(BEAT_LIMIT, answers.message()).await.ok()?.ok()?.is_some() {
+        pulse.answered.send_modify(|it| {
+            it.insert(node, Instant::now());
+        });
+    }
+    Some(())
 }
