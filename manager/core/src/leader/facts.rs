@@ -9,11 +9,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// A node that was silent has to stay this long before it gets new tasks; twice as long with
-/// each time within [`FLAPS_COUNT_FOR`].
+/// A node that was silent has to stay this long before it gets new tasks. Anybody may fall a few
+/// times, over a cable or a fuse; from then on it is twice as long with each time, until the node
+/// has stayed for [`FLAPS_COUNT_FOR`].
 const STEADY_FIRST: Duration = Duration::from_secs(2);
 const STEADY_MOST: Duration = Duration::from_secs(300);
-const FLAPS_COUNT_FOR: Duration = Duration::from_secs(3_600);
+const FLAPS_FORGIVEN: u32 = 3;
+const FLAPS_COUNT_FOR: Duration = Duration::from_secs(600);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NodeFact {
@@ -137,7 +139,7 @@ fn turn(node: &Node, fact: &NodeFact, now: Timestamp) -> (NodeState, Timestamp, 
             (NodeState::Down(reason.clone()), now, flaps)
         }
         (NodeFact::Up, NodeState::Down(reason)) if !is_orderly(reason) => {
-            let doublings = status.flaps.saturating_sub(1).min(16);
+            let doublings = status.flaps.saturating_sub(FLAPS_FORGIVEN).min(16);
             let pause = STEADY_FIRST.saturating_mul(1 << doublings).min(STEADY_MOST);
             (NodeState::Ready, now + pause, status.flaps)
         }
