@@ -41,7 +41,6 @@ pub struct AgentConfig {
     pub kind: NodeKind,
     /// Where other nodes reach this one.
     pub address: SocketAddr,
-    pub docker: String,
     /// On a file system that a reboot empties.
     pub run_dir: PathBuf,
     pub managers: Vec<String>,

@@ -78,8 +78,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.verb {
         Verb::Run { data_dir, run_dir, docker } => {
             shell::telemetry::init("info");
-            let options = NodeOptions { data_dir, run_dir, docker };
-            agent::daemon::run(options, &socket, NoManager, agent::daemon::worker_socket).await
+            let world = agent::daemon::world(docker, run_dir.clone());
+            let options = NodeOptions { data_dir, run_dir };
+            let serve = agent::daemon::worker_socket;
+            agent::daemon::run(options, world, &socket, NoManager, serve).await
         }
         Verb::Join { token, advertise_addr, name, manager } => {
             let mut client = local(&socket).await?;

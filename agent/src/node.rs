@@ -3,7 +3,7 @@
 
 use crate::address;
 use crate::agent::{AgentConfig, AgentHandle, GoodbyeReason, Membership};
-use crate::docker::Docker;
+use crate::containers::Containers;
 use crate::join::{self, JoinError, Joining};
 use crate::manager_part::{Founding, Log, ManagerPart, Seated};
 use crate::member::{MemberFile, MemberRecord};
@@ -30,7 +30,15 @@ const RENEW_LOOK: Duration = Duration::from_secs(3_600);
 pub struct NodeOptions {
     pub data_dir: PathBuf,
     pub run_dir: PathBuf,
-    pub docker: String,
+}
+
+/// What a node meets outside of itself.
+#[derive(Debug)]
+pub struct World<E, S> {
+    /// Makes a line to the container engine: every membership has one of its own.
+    pub engine: E,
+    /// Resolves when the daemon is to stop.
+    pub ending: S,
 }
 
 /// What the local socket asks.
@@ -83,8 +91,9 @@ struct Member {
     renew_at: Instant,
 }
 
-pub(crate) struct Node<M> {
+pub(crate) struct Node<M, E> {
     options: NodeOptions,
+    engine: E,
     scope: Scope,
     managers: M,
     identities: IdentityFolder,
@@ -92,17 +101,23 @@ pub(crate) struct Node<M> {
     member: Option<Member>,
 }
 
-impl<M: ManagerPart> Node<M> {
+impl<M, E, C> Node<M, E>
+where
+    M: ManagerPart,
+    E: Fn() -> C,
+    C: Containers,
+{
     /// Goes on as what it was when the program last ran.
     pub(crate) async fn open(
         scope: &Scope,
         options: NodeOptions,
+        engine: E,
         managers: M,
     ) -> Result<Self, NodeError> {
         let identities = IdentityFolder::at(options.data_dir.join("identity"));
         let record = MemberFile::at(options.data_dir.join("member.json"));
-        let mut node =
-            Node { scope: scope.clone(), managers, identities, record, member: None, options };
+        let (scope, member) = (scope.clone(), None);
+        let mut node = Node { options, engine, scope, managers, identities, record, member };
         let identity = node.identities.load()?;
         let record = node.record.load()?;
         if let (Some(identity), Some(record)) = (identity, record) {
@@ -241,12 +256,10 @@ impl<M: ManagerPart> Node<M> {
             cluster: identity.cluster,
             kind: self.managers.kind(),
             address: record.address,
-            docker: self.options.docker.clone(),
             run_dir: self.options.run_dir.clone(),
             managers: record.managers.clone(),
         };
-        let containers = Docker::new(&self.options.docker);
-        let agent = crate::agent::start(&scope, config, containers, credentials.clone());
+        let agent = crate::agent::start(&scope, config, (self.engine)(), credentials.clone());
         let renew_at = renewal(&identity);
         self.member = Some(Member { record, credentials, agent, scope, renew_at });
     }

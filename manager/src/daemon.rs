@@ -8,9 +8,10 @@ use crate::raft::log_store::LogStore;
 use crate::raft::snapshots::SnapshotStore;
 use crate::raft::{Parts, Start};
 use crate::seat::Seat;
+use agent::containers::Containers;
 use agent::manager_part::{Founded, Founding, Log, ManagerPart, Seated};
 use agent::member::MemberRecord;
-use agent::node::NodeOptions;
+use agent::node::{Ending, NodeOptions, World};
 use common::cluster::{Cluster, TASK_HISTORY_DEFAULT};
 use common::node::{Node, NodeDescription, NodeKind, NodeSpec, NodeState, NodeStatus, Role};
 use common::{IdGen, NodeId, Stamp, Timestamp, Version};
@@ -22,6 +23,7 @@ use shell::supervisor::{OnFailure, Scope};
 use shell::tls::Credentials;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -31,20 +33,32 @@ const FIRST_ELECTION_LIMIT: Duration = Duration::from_secs(20);
 
 pub async fn run(options: DaemonOptions) -> anyhow::Result<()> {
     shell::telemetry::init(&options.log);
+    let world = agent::daemon::world(options.docker.clone(), options.run_dir.clone());
+    Box::pin(serve(options, world, watch::Sender::default())).await
+}
+
+/// A full node in any world; `seat` says what it is in its cluster.
+pub async fn serve<E, C, S>(
+    options: DaemonOptions,
+    world: World<E, S>,
+    seat: watch::Sender<Seat>,
+) -> anyhow::Result<()>
+where
+    E: Fn() -> C + Send + Sync + 'static,
+    C: Containers,
+    S: Future<Output = Ending> + Send + 'static,
+{
     std::fs::create_dir_all(&options.data_dir)?;
     let (store, writer) = Store::open(&options.data_dir)?;
     let scope = Scope::root("manager");
-    let (seat, seats) = watch::channel(Seat::None);
+    let seats = seat.subscribe();
     let part = FullNode { store, scope: scope.clone(), seat, seats: seats.clone(), running: None };
-    let node = NodeOptions {
-        data_dir: options.data_dir,
-        run_dir: options.run_dir,
-        docker: options.docker,
-    };
-    let daemon = agent::daemon::run(node, &options.socket, part, move |scope, socket, routes| {
+    let node = NodeOptions { data_dir: options.data_dir, run_dir: options.run_dir };
+    let serve_socket = move |scope: &Scope, socket: &Path, routes| {
         let routes = grpc::user_routes(routes, seats.clone());
         Ok(agent::local::serve(scope, socket, routes, grpc::gate(seats))?)
-    });
+    };
+    let daemon = agent::daemon::run(node, world, &options.socket, part, serve_socket);
     let result = Box::pin(daemon).await;
     if let Err(failed) = scope.stop(STOP_GRACE).await {
         tracing::warn!(%failed, "a task did not stop in order");

@@ -70,7 +70,6 @@ impl Cluster {
             cluster: CLUSTER,
             kind: NodeKind::AgentOnly,
             address: SocketAddr::from(([127, 0, 0, 1], 7373)),
-            docker: String::new(),
             run_dir: self.run_dir.path().to_owned(),
             managers: managers.iter().map(|it| it.address.to_string()).collect(),
         };
