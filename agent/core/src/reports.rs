@@ -59,9 +59,9 @@ impl Outbox {
         Some(Batch { number, reports })
     }
 
-    /// Of this message alone: one without anything to keep may be answered before an earlier one.
+    /// Of all messages up to this one: a manager answers the last of those that it keeps together.
     pub fn acknowledged(&mut self, number: u64) {
-        self.waiting.retain(|_, it| it.sent != Some(number));
+        self.waiting.retain(|_, it| it.sent.is_none_or(|sent| sent > number));
     }
 
     /// A manager that may know nothing is told all: what was never acknowledged, and where every
@@ -134,10 +134,10 @@ mod tests {
         );
         // Nothing follows an end, also where the task's standing is told anew.
         check("push 1 Failed\npush 1 Running\nover 1 Running\nbatch", &["#1 1=Failed"]);
-        // A later answer does not stand for an earlier message.
+        // A later answer stands for the earlier messages too, but for nothing that has not gone out.
         check(
-            "push 1 Failed\nbatch\npush 2 Accepted\nbatch\nack 2\nover\nbatch",
-            &["#1 1=Failed", "#2 2=Accepted", "#3 1=Failed"],
+            "push 1 Failed\nbatch\npush 2 Accepted\nbatch\npush 3 Accepted\nack 2\nover\nbatch",
+            &["#1 1=Failed", "#2 2=Accepted", "#3 3=Accepted"],
         );
     }
 }
