@@ -199,7 +199,8 @@ impl Worker {
             } else if wanted == Wanted::Run && entry.observed.is_none() {
                 actions.extend(entry.advance(Observation::of(TaskState::Accepted)));
             }
-            if is_forgettable(entry) {
+            // Before all is heard, nobody knows what will turn out to be assigned.
+            if self.heard == Heard::Everything && is_forgettable(entry) {
                 self.tasks.remove(&task);
             }
         }
