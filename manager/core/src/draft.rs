@@ -3,13 +3,14 @@
 use crate::change::Change;
 use crate::soft::Soft;
 use crate::state::{Load, State};
-use common::node::{Node, NodeState, NodeStatus};
+use common::node::{Node, NodeDescription, NodeKind, NodeState, NodeStatus};
 use common::service::{Service, TaskSpec};
 use common::task::{
     DesiredState, Failure, Observation, Placement, Slot, Task, TaskState, TaskStatus,
 };
 use common::{IdGen, NodeId, ServiceId, Stamp, TaskId, Timestamp};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// The state as it is, and over it what this plan changes.
@@ -193,6 +194,20 @@ impl<'a> Draft<'a> {
         self.nodes.insert(id, node);
     }
 
+    /// What a node says of itself counts in the same plan.
+    pub fn describe_node(
+        &mut self,
+        id: NodeId,
+        description: &NodeDescription,
+        kind: NodeKind,
+        address: SocketAddr,
+    ) {
+        let Some(mut node) = self.node(id).cloned() else { return };
+        node.description = description.clone();
+        (node.kind, node.address) = (kind, address);
+        self.nodes.insert(id, node);
+    }
+
     pub fn push(&mut self, change: Change) {
         self.others.push(change);
     }
@@ -218,8 +233,9 @@ impl<'a> Draft<'a> {
     pub fn finish(self) -> (Vec<Change>, Option<Timestamp>) {
         let mut changes = Vec::with_capacity(self.tasks.len() + self.nodes.len());
         for (id, node) in self.nodes {
-            let NodeStatus { state, steady_at, flaps, .. } = node.status;
-            changes.push(Change::SetNodeState { node: id, state, steady_at, flaps });
+            if let Some(old) = self.state.node(id) {
+                node_difference(id, old, node, &mut changes);
+            }
         }
         for (id, changed) in self.tasks {
             let old = self.state.task(id);
@@ -241,6 +257,18 @@ pub enum Observed {
     News(ServiceId),
     Old,
     Unknown,
+}
+
+fn node_difference(id: NodeId, old: &Node, new: Node, changes: &mut Vec<Change>) {
+    let Node { description, kind, address, status, .. } = new;
+    if (&old.description, old.kind, old.address) != (&description, kind, address) {
+        let description = Box::new(description);
+        changes.push(Change::DescribeNode { node: id, description, kind, address });
+    }
+    if old.status.state != status.state {
+        let NodeStatus { state, steady_at, flaps, .. } = status;
+        changes.push(Change::SetNodeState { node: id, state, steady_at, flaps });
+    }
 }
 
 fn difference(old: &Task, new: &Task, changes: &mut Vec<Change>) {

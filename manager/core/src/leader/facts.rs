@@ -1,6 +1,6 @@
 //! What was heard and has to be remembered, until it is committed.
 
-use crate::change::{Change, Event};
+use crate::change::Event;
 use crate::draft::Draft;
 use common::node::{DownReason, Node, NodeDescription, NodeKind, NodeState};
 use common::task::Observation;
@@ -100,12 +100,7 @@ impl Facts {
     pub(super) fn apply_to_nodes(&self, draft: &mut Draft<'_>) -> Vec<Event> {
         let mut events = Vec::new();
         for (id, (description, kind, address)) in &self.descriptions {
-            draft.push(Change::DescribeNode {
-                node: *id,
-                description: Box::new(description.clone()),
-                kind: *kind,
-                address: *address,
-            });
+            draft.describe_node(*id, description, *kind, *address);
         }
         for (id, fact) in &self.nodes {
             let Some(node) = draft.node(*id) else { continue };
