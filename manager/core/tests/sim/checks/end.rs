@@ -1,0 +1,130 @@
+//! Once all faults are over and there was time.
+
+use super::{Rule, Violation, work};
+use crate::machine::{Fate, Machine};
+use crate::world::World;
+use agent_core::container::Phase;
+use common::node::{Availability, Node};
+use common::resources::Resources;
+use common::service::{Mode, Service, ServicePhase};
+use common::task::{DesiredState, Slot, Task, TaskState};
+use common::{NodeId, TaskId};
+use manager_core::state::State;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) fn violations(world: &World) -> Vec<Violation> {
+    let mut wrong: Vec<Violation> = work::twins(world).into_iter().collect();
+    let mut blame = |rule, detail| wrong.push(Violation { rule, detail });
+    if world.leader.is_none() {
+        blame(Rule::SomebodyLeads, "nobody leads".to_owned());
+    }
+    let state = world.log.state();
+    for service in state.services() {
+        let wrong = match (service.phase, service.spec.mode) {
+            (ServicePhase::Removing, _) => not_so_many(world, service, 0),
+            (ServicePhase::Active, Mode::Replicated { replicas }) => {
+                not_so_many(world, service, replicas)
+            }
+            (ServicePhase::Active, Mode::Global) => not_everywhere(world, service),
+        };
+        if let Some(detail) = wrong {
+            blame(Rule::Replicas, format!("{}: {detail}", service.spec.name));
+        }
+    }
+    for task in state.tasks() {
+        if !is_as_said(world, task) {
+            let id = task.id;
+            blame(Rule::RunsAsSaid, format!("{id} counts as running and does not run"));
+        }
+        if task.desired == DesiredState::Remove && !is_on_lost(world, task) {
+            blame(Rule::AllForgotten, format!("{} is {}", task.id, task.status.state));
+        }
+    }
+    for machine in world.machines.values().filter(|it| it.has_power()) {
+        for detail in leftovers(state, machine) {
+            blame(Rule::NothingLeftOver, detail);
+        }
+        if machine.fate == Fate::Member {
+            for report in machine.agent.unacknowledged() {
+                blame(Rule::AllAcknowledged, format!("{}: {report:?}", machine.node));
+            }
+        }
+    }
+    wrong
+}
+
+fn live<'a>(state: &'a State, service: &Service) -> impl Iterator<Item = &'a Task> {
+    state.tasks_of(service.id).map(|it| &**it).filter(|it| it.is_live())
+}
+
+/// Those that have no place must lack room everywhere.
+fn not_so_many(world: &World, service: &Service, replicas: u32) -> Option<String> {
+    let state = world.log.state();
+    let replicas = replicas as usize;
+    let live: Vec<&Task> = live(state, service).collect();
+    let running = live.iter().filter(|it| it.status.state == TaskState::Running).count();
+    let waiting = live.iter().filter(|it| it.placement.node().is_none()).count();
+    if live.len() != replicas || running + waiting != replicas {
+        return Some(format!("{running} of {replicas} run, {waiting} wait, {} live", live.len()));
+    }
+    let wish = service.spec.task.reservations;
+    let has_room = |node: &&Node| {
+        let free = node.description.resources.saturating_sub(state.load(node.id).reserved);
+        may_run(world, node) && free.shortage_for(wish).is_none()
+    };
+    let room = state.nodes().map(|it| &**it).find(has_room);
+    match room {
+        Some(node) if waiting > 0 => Some(format!("{waiting} wait, and {} has room", node.id)),
+        Some(_) | None => None,
+    }
+}
+
+fn may_run(world: &World, node: &Node) -> bool {
+    world.machine(node.id).has_power() && node.spec.availability == Availability::Active
+}
+
+/// On a machine that is lost its task stays, for it may come back.
+fn not_everywhere(world: &World, service: &Service) -> Option<String> {
+    debug_assert_eq!(service.spec.task.reservations, Resources::NONE, "it fits everywhere");
+    let state = world.log.state();
+    let wanted: BTreeSet<NodeId> =
+        state.nodes().filter(|it| may_run(world, it)).map(|it| it.id).collect();
+    let is_running = |it: &&Task| it.status.state == TaskState::Running && !is_on_lost(world, it);
+    let running = live(state, service).filter(is_running).map(|it| it.slot);
+    let running: Vec<Slot> = running.collect();
+    let right: Vec<Slot> = wanted.iter().map(|it| Slot::Node(*it)).collect();
+    let mut sorted = running.clone();
+    sorted.sort();
+    (sorted != right).then(|| format!("it runs on {running:?}, not on {wanted:?}"))
+}
+
+fn is_on_lost(world: &World, task: &Task) -> bool {
+    task.placement.node().is_some_and(|it| world.machine(it).fate == Fate::Lost)
+}
+
+fn is_as_said(world: &World, task: &Task) -> bool {
+    let counts = task.is_live() && task.status.state == TaskState::Running;
+    let Some(node) = task.placement.node().filter(|_| counts && !is_on_lost(world, task)) else {
+        return true;
+    };
+    world.machine(node).engine.running().any(|it| it == task.id)
+}
+
+/// Containers whose task is not there, and processes of tasks that ended or were to end.
+fn leftovers(state: &State, machine: &Machine) -> Vec<String> {
+    let on_node: BTreeMap<TaskId, &Task> =
+        state.tasks_on(machine.node).map(|it| (it.id, &**it)).collect();
+    let mut found = Vec::new();
+    for (id, container) in machine.engine.containers() {
+        let task = on_node.get(&id).filter(|_| machine.fate == Fate::Member);
+        let runs = container.phase == Phase::Running;
+        match task {
+            None => found.push(format!("{id} has a container on {}", machine.node)),
+            Some(task) if runs && !task.is_live() => {
+                found.push(format!("{id} is {} and runs", task.status.state));
+            }
+            Some(_) => {}
+        }
+    }
+    found
+}

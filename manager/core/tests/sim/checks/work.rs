@@ -1,0 +1,83 @@
+//! Where an agent acts, and where it is told that it may forget what it said.
+
+use super::{Rule, Violation};
+use crate::machine::Fate;
+use crate::world::World;
+use agent_core::container::Operation;
+use agent_core::reports::TaskReport;
+use common::{NodeId, TaskId};
+use std::collections::BTreeMap;
+
+/// Judges what is asked of an engine when it is asked.
+pub(crate) fn violations(
+    world: &World,
+    node: NodeId,
+    task: TaskId,
+    operation: &Operation,
+) -> Option<Violation> {
+    match operation {
+        Operation::Create(_) => creates_blindly(world, node, task),
+        Operation::Stop(_) | Operation::Remove(_) => ends_what_is_wanted(world, node, task),
+        Operation::Pull(_) | Operation::Start(_) => None,
+    }
+}
+
+fn creates_blindly(world: &World, node: NodeId, task: TaskId) -> Option<Violation> {
+    let why = match world.machine(node).agent.listed() {
+        None => "without having looked",
+        Some(listed) if listed.contains(&task) => "though there was one",
+        Some(_) => return None,
+    };
+    let detail = format!("{node} creates a container of {task} {why}");
+    Some(Violation { rule: Rule::LooksFirst, detail })
+}
+
+/// What is wanted is never ended: an agent hears of a wish after it was committed, and wishes for
+/// a task only ever fall.
+fn ends_what_is_wanted(world: &World, node: NodeId, id: TaskId) -> Option<Violation> {
+    let task = world.log.state().task(id)?;
+    let is_wanted = task.is_live() && task.placement.node() == Some(node);
+    (is_wanted && world.machine(node).fate != Fate::Removed).then(|| {
+        let detail = format!("{node} ends {id}, which is {}", task.status.state);
+        Violation { rule: Rule::StopsOnlyUnwanted, detail }
+    })
+}
+
+/// A container of this task has just begun to run. Of one that was removed by hand, an agent that
+/// started since cannot know.
+pub(crate) fn started(world: &World, node: NodeId, task: TaskId) -> Option<Violation> {
+    let earlier = world.attempts.get(&task)?;
+    let knows = earlier.life == world.machine(node).agent.life();
+    (knows || !earlier.is_removed_by_hand).then(|| {
+        let detail = format!("{task} runs on {node} and ran on {}", earlier.node);
+        Violation { rule: Rule::OneAttempt, detail }
+    })
+}
+
+/// What was acknowledged must be in the state, or its task gone.
+pub(crate) fn kept(world: &World, reports: impl Iterator<Item = TaskReport>) -> Vec<Violation> {
+    let mut wrong = Vec::new();
+    for TaskReport { task, observation } in reports {
+        let Some(known) = world.log.state().task(task) else { continue };
+        let (said, kept) = (observation.state, known.status.state);
+        if said.is_kept() && kept < said && !kept.is_terminal() {
+            let detail = format!("{task}: {said} was acknowledged, {kept} is kept");
+            wrong.push(Violation { rule: Rule::KeptIsKept, detail });
+        }
+    }
+    wrong
+}
+
+/// A container is on one machine only, whatever else may be wrong for a moment.
+pub(crate) fn twins(world: &World) -> Option<Violation> {
+    let mut seen: BTreeMap<TaskId, NodeId> = BTreeMap::new();
+    for machine in world.machines.values() {
+        for (task, _) in machine.engine.containers() {
+            if let Some(other) = seen.insert(task, machine.node) {
+                let detail = format!("{task} has containers on {other} and {}", machine.node);
+                return Some(Violation { rule: Rule::NoTwins, detail });
+            }
+        }
+    }
+    None
+}
