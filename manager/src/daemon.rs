@@ -15,6 +15,7 @@ use agent::node::{Ending, NodeOptions, World};
 use common::cluster::{Cluster, TASK_HISTORY_DEFAULT};
 use common::node::{Node, NodeDescription, NodeKind, NodeSpec, NodeState, NodeStatus, Role};
 use common::{IdGen, NodeId, Stamp, Timestamp, Version};
+use futures_util::FutureExt as _;
 use manager_core::change::Change;
 use shell::identity::{Identity, request_certificate};
 use shell::net::tls_incoming;
@@ -58,14 +59,27 @@ where
         let routes = grpc::user_routes(routes, seats.clone());
         Ok(agent::local::serve(scope, socket, routes, grpc::gate(seats))?)
     };
+    let world = World { engine: world.engine, ending: until_broken(world.ending, scope.clone()) };
     let daemon = agent::daemon::run(node, world, &options.socket, part, serve_socket);
     let result = Box::pin(daemon).await;
+    let broken = scope.failed().now_or_never();
     if let Err(failed) = scope.stop(STOP_GRACE).await {
         tracing::warn!(%failed, "a task did not stop in order");
     }
     // The last to go: everything above may still have had something to write.
     writer.stop().await?;
-    result
+    match broken {
+        Some(failed) => Err(anyhow::anyhow!("{failed}")),
+        None => result,
+    }
+}
+
+/// A manager that cannot do its part any more ends in order: it would only look like one.
+async fn until_broken(ending: impl Future<Output = Ending>, scope: Scope) -> Ending {
+    tokio::select! {
+        ending = ending => ending,
+        _ = scope.failed() => Ending::Restart,
+    }
 }
 
 /// The part of a node that `skep-agent` has not got.

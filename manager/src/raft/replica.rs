@@ -16,7 +16,7 @@ use manager_core::leader::Predecessor;
 use manager_core::membership::{Step, Voters};
 use openraft::{ChangeMembers, Config, ServerState, SnapshotPolicy};
 use proto::v1;
-use shell::supervisor::Scope;
+use shell::supervisor::{OnFailure, Scope};
 use shell::tls::Credentials;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -113,6 +113,7 @@ impl Replica {
             }
             Start::Resume => {}
         }
+        watch_over(scope, raft.clone());
         let pulse = Pulse::new(clock.clone());
         pulse::start(scope, raft.clone(), links.clone(), pulse.clone());
         let (votes, beats) = (links.clone(), pulse.clone());
@@ -161,8 +162,9 @@ impl Replica {
     /// Resolves once this manager leads and has applied everything its predecessors committed.
     pub async fn leads(&self) -> Option<u64> {
         let mut metrics = self.raft.metrics();
-        let ready = metrics.wait_for(leads_with_full_state).await.ok()?;
-        Some(ready.current_term)
+        let term = metrics.wait_for(leads_with_full_state).await.ok()?.current_term;
+        // What a Raft that panicked said last stays there to be read.
+        metrics.has_changed().is_ok().then_some(term)
     }
 
     /// Resolves once this manager does not lead in that term any more.
@@ -298,6 +300,24 @@ impl Replica {
 pub struct Manager {
     pub voter: bool,
     pub reachable: bool,
+}
+
+/// Without Raft nothing of a manager works, though much of it would go on for a while.
+fn watch_over(scope: &Scope, raft: Raft) {
+    let token = scope.token();
+    scope.spawn("raft", OnFailure::StopScope, async move {
+        let mut metrics = raft.metrics();
+        tokio::select! {
+            ended = metrics.wait_for(|it| it.running_state.is_err()) => {
+                let why = match ended.as_deref() {
+                    Ok(Metrics { running_state: Err(fatal), .. }) => fatal.to_string(),
+                    Ok(_) | Err(_) => "it panicked; please report it as a bug of skep".to_owned(),
+                };
+                Err(ReplicaError::Stopped(why))
+            }
+            () = token.cancelled() => Ok(()),
+        }
+    });
 }
 
 /// A new leader's state is whole once its own first entry is applied: everything that earlier
