@@ -4,7 +4,7 @@ use super::filter::Candidate;
 use crate::draft::Draft;
 use common::NodeId;
 use common::service::Service;
-use common::task::{DesiredState, TaskState};
+use common::task::{DesiredState, Failure, Task, TaskState};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -53,8 +53,11 @@ pub(crate) fn count_service(draft: &Draft<'_>, service: &Service, candidates: &m
         if task.is_live() {
             *live += 1;
         }
-        let is_failure = match task.status.state {
-            TaskState::Failed | TaskState::Rejected => task.desired == DesiredState::Running,
+        let weight = match task.status.state {
+            TaskState::Failed => 1,
+            // Two nodes could otherwise pass it to and fro for ever, each forgetting in time.
+            TaskState::Rejected if lacks_bind_source(task) => FAILURES_TOLERATED,
+            TaskState::Rejected => 1,
             TaskState::New
             | TaskState::Pending
             | TaskState::Assigned
@@ -65,14 +68,20 @@ pub(crate) fn count_service(draft: &Draft<'_>, service: &Service, candidates: &m
             | TaskState::Running
             | TaskState::Complete
             | TaskState::Shutdown
-            | TaskState::Orphaned => false,
+            | TaskState::Orphaned => 0,
         };
-        if is_failure && draft.now.at.since(task.status.since.at) <= FAILURES_WINDOW {
-            *failed += 1;
+        let is_recent = draft.now.at.since(task.status.since.at) <= FAILURES_WINDOW;
+        if is_recent && task.desired == DesiredState::Running {
+            *failed += weight;
         }
     }
     for candidate in candidates {
         let (live, failed) = counts.get(&candidate.node).copied().unwrap_or_default();
         (candidate.of_service, candidate.recent_failures) = (live, failed);
     }
+}
+
+/// The same task comes to the same end there, until somebody makes the folder.
+fn lacks_bind_source(task: &Task) -> bool {
+    matches!(task.status.failure, Some(Failure::BindSourceMissing { .. }))
 }
