@@ -19,10 +19,10 @@ const CLOCK: &str = r#"
 
 int clock_gettime(clockid_t clock, struct timespec *time)
 {
-	int result = syscall(SYS_clock_gettime, clock, time);
-	if (result == 0 && clock == CLOCK_REALTIME)
-		time->tv_sec += OFFSET;
-	return result;
+    int result = syscall(SYS_clock_gettime, clock, time);
+    if (result == 0 && clock == CLOCK_REALTIME)
+        time->tv_sec += OFFSET;
+    return result;
 }
 "#;
 
