@@ -53,6 +53,16 @@ enum Round {
     Committed(Version),
 }
 
+impl Round {
+    /// Whether that is being proposed; it may fail, and is proposed again then.
+    fn takes_down(&self, node: NodeId) -> bool {
+        match self {
+            Round::Proposed(facts) => facts.takes_down(node),
+            Round::Open | Round::Committed(_) => false,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub enum Input {
     Published { state: Arc<State>, events: Vec<Event> },
@@ -314,7 +324,7 @@ impl Leader {
     fn is_up(&mut self, id: NodeId, up: Up) {
         let Some(node) = self.state.node(id) else { return };
         let is_news = match &node.status.state {
-            NodeState::Ready => self.facts.takes_down(id),
+            NodeState::Ready => self.facts.takes_down(id) || self.round.takes_down(id),
             NodeState::Joining => true,
             // A new connection says nothing of the engine; a beat does.
             NodeState::Down(DownReason::EngineIll { .. }) => up == Up::Well,
