@@ -1,6 +1,10 @@
 //! The real agent's core, driven as the agent's own loop drives it, between a played engine and a
 //! played network.
 
+mod watch;
+
+pub(crate) use watch::{engine_gone, images_changed};
+
 use crate::checks::{self, Rule};
 use crate::engine;
 use crate::machine::Fate;
@@ -12,14 +16,13 @@ use common::assignment::AssignmentSet;
 use common::{NodeId, TaskId, WallTime};
 use manager_core::leader::{Input, Parting, SessionId, Telling};
 use std::collections::{BTreeMap, BTreeSet};
+use watch::Watch;
 
 const BEAT_MS: u64 = 500;
 const ANSWER_LIMIT_MS: u64 = 1_500;
 /// An engine that says nothing for so long is ill.
 const PATIENCE_MS: u64 = 2_000;
-const LIST_EVERY_MS: u64 = 60_000;
 const LIST_LATER_MS: u64 = 5_000;
-const IMAGES_DEBOUNCE_MS: u64 = 50;
 
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -76,14 +79,6 @@ struct Session {
     has_heard_everything: bool,
     /// By number of the message: what nobody has acknowledged yet.
     unkept: BTreeMap<u64, Vec<TaskReport>>,
-}
-
-/// One stretch in which the engine was there.
-#[derive(Debug)]
-struct Watch {
-    id: u64,
-    is_listing: bool,
-    list_due: u64,
 }
 
 impl Agent {
@@ -151,23 +146,25 @@ pub(crate) fn event(world: &mut World, node: NodeId, life: u64, event: Event) {
     match event {
         Event::Connect => connect(world, node),
         Event::Beat => beat(world, node),
-        Event::Images => look_at_images(world, node),
+        Event::Images => watch::look_at_images(world, node),
         Event::Finished { task, outcome } => {
             decide(world, node, WorkerInput::Finished { task, outcome });
         }
-        Event::Attach => attach(world, node),
+        Event::Attach => watch::attach(world, node),
         Event::EngineLost { watch } if machine.agent.watch() == Some(watch) => {
             let agent = &mut world.machine_mut(node).agent;
             (agent.watch, agent.listed) = (None, None);
             decide(world, node, WorkerInput::EngineLost);
             soon(world, node, (100, 1_000), Event::Attach);
         }
-        Event::ListDue { watch } if machine.agent.watch() == Some(watch) => begin_list(world, node),
+        Event::ListDue { watch } if machine.agent.watch() == Some(watch) => {
+            watch::begin_list(world, node)
+        }
         Event::Snapshot { watch } if machine.agent.watch() == Some(watch) => {
-            snapshot(world, node, watch);
+            watch::snapshot(world, node, watch);
         }
         Event::Listed { watch, seen } if machine.agent.watch() == Some(watch) => {
-            listed(world, node, seen);
+            watch::listed(world, node, seen);
         }
         Event::Container { watch, event } if machine.agent.watch() == Some(watch) => {
             decide(world, node, WorkerInput::Container(event));
@@ -192,101 +189,16 @@ fn decide(world: &mut World, node: NodeId, input: WorkerInput) {
     for action in world.machine_mut(node).agent.worker.handle(input) {
         match action {
             Action::Begin { task, operation } => engine::ask(world, node, task, operation),
-            Action::Report(report) => world.machine_mut(node).agent.outbox.push(report),
-            Action::List => list_in(world, node, 0),
-            Action::ListLater => list_in(world, node, LIST_LATER_MS),
+            Action::Report(report) => {
+                let wrong = checks::work::said(world, node, &report);
+                world.wrong.extend(wrong);
+                world.machine_mut(node).agent.outbox.push(report);
+            }
+            Action::List => watch::list_in(world, node, 0),
+            Action::ListLater => watch::list_in(world, node, LIST_LATER_MS),
         }
     }
 }
-
-// --- the engine
-
-fn attach(world: &mut World, node: NodeId) {
-    let machine = world.machine_mut(node);
-    if !machine.engine.answers() {
-        return soon(world, node, (100, 2_000), Event::Attach);
-    }
-    machine.agent.watches += 1;
-    let (id, list_due) = (machine.agent.watches, u64::MAX);
-    machine.agent.watch = Some(Watch { id, is_listing: false, list_due });
-    list_in(world, node, 0);
-    look_at_images(world, node);
-}
-
-pub(crate) fn engine_gone(world: &mut World, node: NodeId) {
-    if let Some(watch) = world.machine(node).agent.watch() {
-        soon(world, node, (1, 20), Event::EngineLost { watch });
-    }
-}
-
-fn list_in(world: &mut World, node: NodeId, delay: u64) {
-    let due = world.now + delay;
-    let Some(watch) = &mut world.machine_mut(node).agent.watch else { return };
-    watch.list_due = watch.list_due.min(due);
-    let watch = watch.id;
-    soon(world, node, (delay, delay), Event::ListDue { watch });
-}
-
-fn begin_list(world: &mut World, node: NodeId) {
-    let now = world.now;
-    let Some(watch) = &mut world.machine_mut(node).agent.watch else { return };
-    if watch.is_listing || now < watch.list_due {
-        return;
-    }
-    watch.is_listing = true;
-    let watch = watch.id;
-    decide(world, node, WorkerInput::ListingBegun);
-    soon(world, node, (1, 50), Event::Snapshot { watch });
-}
-
-fn snapshot(world: &mut World, node: NodeId, watch: u64) {
-    let engine = &world.machine(node).engine;
-    if engine.answers() {
-        let seen = engine.list();
-        soon(world, node, (1, 50), Event::Listed { watch, seen });
-    } else {
-        soon(world, node, (200, 200), Event::Snapshot { watch });
-    }
-}
-
-fn listed(world: &mut World, node: NodeId, seen: Vec<Seen>) {
-    let machine = world.machine_mut(node);
-    machine.agent.listed = Some(seen.iter().map(|it| it.task).collect());
-    if let Some(watch) = &mut machine.agent.watch {
-        (watch.is_listing, watch.list_due) = (false, u64::MAX);
-    }
-    decide(world, node, WorkerInput::Listed(seen));
-    world.machine_mut(node).mark_boot();
-    list_in(world, node, LIST_EVERY_MS);
-}
-
-pub(crate) fn images_changed(world: &mut World, node: NodeId) {
-    let delay = IMAGES_DEBOUNCE_MS;
-    soon(world, node, (delay, delay), Event::Images);
-}
-
-fn look_at_images(world: &mut World, node: NodeId) {
-    let machine = world.machine_mut(node);
-    if machine.agent.watch.is_none() {
-        return;
-    }
-    if !machine.engine.answers() {
-        return soon(world, node, (1_000, 1_000), Event::Images);
-    }
-    let images = machine.engine.images().clone();
-    let known = machine.agent.images.replace(images.clone());
-    if known.as_ref() == Some(&images) {
-        return;
-    }
-    let description = Box::new(machine.description());
-    let Some(session) = machine.agent.session.as_ref().map(|it| it.id) else { return };
-    if known.is_none() {
-        world.tell_leader(node, session, Input::Described { session, description });
-    }
-    world.tell_leader(node, session, Input::Images { session, images });
-}
-
-// --- the session
 
 fn connect(world: &mut World, node: NodeId) {
     let agent = &world.machine(node).agent;

@@ -6,7 +6,7 @@ use crate::world::LastLeader;
 use common::node::{Availability, DownReason, NodeState};
 use common::resources::Resources;
 use common::service::Mode;
-use common::task::{DesiredState, Task, TaskState};
+use common::task::{DesiredState, Failure, Task, TaskState};
 use common::{NodeId, Timestamp, Version};
 use manager_core::change::{Batch, Change};
 use manager_core::invariants;
@@ -46,6 +46,7 @@ pub(crate) fn violations(leading: &Leading, batch: &Batch, now: u64) -> Vec<Viol
         if let Some(task) = placed(change, &after) {
             found.extend(misplaced(task, &after, batch.stamp.at));
             found.extend(crowded(task, &after, known));
+            found.extend(refused_before(task, &after, known));
         }
         if let Change::SetNodeState { node, state, .. } = change
             && let NodeState::Down(DownReason::Silent { .. }) = state
@@ -122,6 +123,21 @@ fn crowded(task: &Task, after: &State, known: &Known) -> Option<Violation> {
     let trying = on_node.iter().filter(wanted).filter(|it| it.status.state < TaskState::Running);
     (!has_proof && trying.count() > 1).then(|| {
         let detail = format!("{} joins another on {node}, which has no {image}", task.id);
+        Violation { rule: Rule::OneTrial, detail }
+    })
+}
+
+/// A node that said it cannot have the image is left alone until it reports that very image.
+fn refused_before(task: &Task, after: &State, known: &Known) -> Option<Violation> {
+    let node = task.placement.node()?;
+    let image = after.service(task.service)?.spec.task.container.image.full();
+    let refused = after.tasks_on(node).find(|it| {
+        let failure = it.status.failure.as_ref();
+        it.service == task.service && matches!(failure, Some(Failure::NoSuchImage { .. }))
+    })?;
+    let reports = known.images.get(&node).is_some_and(|it| it.contains(image));
+    (!reports).then(|| {
+        let detail = format!("{node} gets {} after it refused {}", task.id, refused.id);
         Violation { rule: Rule::OneTrial, detail }
     })
 }

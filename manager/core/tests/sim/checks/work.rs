@@ -3,8 +3,9 @@
 use super::{Rule, Violation};
 use crate::machine::Fate;
 use crate::world::World;
-use agent_core::container::Operation;
+use agent_core::container::{Operation, Phase};
 use agent_core::reports::TaskReport;
+use common::task::Failure;
 use common::{NodeId, TaskId};
 use std::collections::BTreeMap;
 
@@ -51,6 +52,20 @@ pub(crate) fn started(world: &World, node: NodeId, task: TaskId) -> Option<Viola
     (knows || !earlier.is_removed_by_hand).then(|| {
         let detail = format!("{task} runs on {node} and ran on {}", earlier.node);
         Violation { rule: Rule::OneAttempt, detail }
+    })
+}
+
+/// An agent says that something of a task has come to its end.
+pub(crate) fn said(world: &World, node: NodeId, report: &TaskReport) -> Option<Violation> {
+    let TaskReport { task, observation } = report;
+    let mut containers = world.machine(node).engine.containers();
+    let (_, container) = containers.find(|(id, _)| id == task)?;
+    let is_wrong = observation.failure == Some(Failure::ContainerGone)
+        || observation.state.is_terminal() && container.phase == Phase::Running;
+    is_wrong.then(|| {
+        let (said, phase) = (observation.state, container.phase);
+        let detail = format!("{node} says {said} of {task}, whose container is {phase:?}");
+        Violation { rule: Rule::EndsAreFinal, detail }
     })
 }
 
