@@ -1,5 +1,6 @@
 //! Who may call what: one table.
 
+use common::NodeId;
 use common::node::Role;
 use manager_core::state::State;
 use shell::tls::{Caller, Member};
@@ -63,15 +64,28 @@ pub fn rule(path: &str) -> Option<(Access, Route)> {
 }
 
 /// The state here may lag behind, so a node that it does not know is not refused for that; one
-/// that it knows to be removed, or to be no manager any more, is.
-pub fn check(access: Access, caller: &Caller, state: &State) -> Result<(), Status> {
+/// that it knows to be removed, or to be no manager any more, is. Raft has the last word among
+/// managers: without the word of one that still votes, it may never come to be without it.
+pub fn check(
+    access: Access,
+    caller: &Caller,
+    state: &State,
+    votes: impl FnOnce(NodeId) -> bool,
+) -> Result<(), Status> {
     match (access, caller) {
         (Access::Anybody, _)
         | (Access::Socket | Access::Users, Caller::Local)
         | (Access::FormerMembers, Caller::Member(_)) => Ok(()),
         (Access::Socket, _) => Err(denied("this call is for the daemon's own socket only")),
         (Access::Members, Caller::Member(member)) => check_member(member, state),
-        (Access::Users | Access::Managers, Caller::Member(member)) => {
+        (Access::Users, Caller::Member(member)) => {
+            check_member(member, state)?;
+            check_manager(member, state)
+        }
+        (Access::Managers, Caller::Member(member)) => {
+            if member.role == Role::Manager && votes(member.node) {
+                return Ok(());
+            }
             check_member(member, state)?;
             check_manager(member, state)
         }
@@ -109,7 +123,12 @@ fn denied(text: &str) -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use common::{ClusterId, NodeId};
+    use common::node::{
+        Availability, Node, NodeDescription, NodeKind, NodeSpec, NodeState, NodeStatus,
+    };
+    use common::{ClusterId, Stamp, Timestamp, Version};
+    use manager_core::change::{Batch, Change, Unity};
+    use std::collections::BTreeMap;
 
     #[test]
     fn who_may_call_what() {
@@ -130,8 +149,53 @@ mod tests {
         ];
         for (path, allowed) in expected {
             let (access, _) = rule(path).expect("the path is in the table");
-            let found = callers.clone().map(|it| check(access, &it, &state).is_ok());
+            let found = callers.clone().map(|it| check(access, &it, &state, |_| false).is_ok());
             assert_eq!(found, allowed, "{path}");
+        }
+    }
+
+    /// A leader that was demoted must replicate until another one leads.
+    #[test]
+    fn whoever_votes_takes_part_in_raft_and_in_nothing_else() {
+        let mut state = State::default();
+        let changes = vec![Change::AddNode(Box::new(worker()))];
+        let batch = Batch { stamp: Stamp::default(), unity: Unity::AllOrNothing, changes };
+        assert_eq!(state.apply(Version(1), &batch).refused, []);
+        let member = |role| Caller::Member(Member { node: NodeId(1), cluster: ClusterId(1), role });
+        let cases = [
+            (Access::Managers, Role::Manager, true, true),
+            (Access::Managers, Role::Manager, false, false),
+            (Access::Managers, Role::Worker, true, false),
+            (Access::Users, Role::Manager, true, false),
+        ];
+        for (access, role, votes, expected) in cases {
+            let checked = check(access, &member(role), &state, |_| votes);
+            assert_eq!(checked.is_ok(), expected, "{access:?} {role:?}, votes: {votes}");
+        }
+    }
+
+    fn worker() -> Node {
+        Node {
+            id: NodeId(1),
+            version: Version::default(),
+            created: Stamp::default(),
+            updated: Stamp::default(),
+            name: "n1".parse().unwrap(),
+            spec: NodeSpec {
+                role: Role::Worker,
+                availability: Availability::Active,
+                labels: BTreeMap::new(),
+                down_after: None,
+            },
+            address: ([127, 0, 0, 1], 7373).into(),
+            kind: NodeKind::Full,
+            description: NodeDescription::default(),
+            status: NodeStatus {
+                state: NodeState::Ready,
+                since: Stamp::default(),
+                steady_at: Timestamp::default(),
+                flaps: 0,
+            },
         }
     }
 }
