@@ -16,10 +16,14 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tonic::Status;
 
 /// A change that is not committed within this is reported as unconfirmed.
 const COMMIT_LIMIT: Duration = Duration::from_secs(20);
+/// Without a quorum it is reported sooner: so long after the quorum was found to be lost.
+const QUORUM_GRACE: Duration = Duration::from_millis(1_200);
+const QUORUM_LOOK: Duration = Duration::from_millis(100);
 /// Between two looks at the voters, where nothing says that there is anything to do.
 const VOTERS_RETRY: Duration = Duration::from_millis(500);
 const ENLIST_RETRY: Duration = Duration::from_millis(300);
@@ -145,11 +149,25 @@ impl Manager {
             return Err(propose_status(&ProposeError::NoQuorum));
         }
         let batch = Batch { stamp: self.now(), unity: Unity::AllOrNothing, changes };
-        let committed = self.replica.proposer().propose_within(batch, COMMIT_LIMIT).await;
+        let committed = tokio::select! {
+            committed = self.replica.proposer().propose_within(batch, COMMIT_LIMIT) => committed,
+            () = self.without_quorum() => Err(ProposeError::QuorumLost),
+        };
         let committed = committed.map_err(|error| propose_status(&error))?;
         match committed.refused.first() {
             Some((_, conflict)) => Err(Status::failed_precondition(conflict.to_string())),
             None => Ok(()),
+        }
+    }
+
+    /// Resolves when too few managers have answered for longer than a network may stumble.
+    async fn without_quorum(&self) {
+        let mut had_quorum = Instant::now();
+        while had_quorum.elapsed() < QUORUM_GRACE {
+            tokio::time::sleep(QUORUM_LOOK).await;
+            if self.replica.has_quorum() {
+                had_quorum = Instant::now();
+            }
         }
     }
 
@@ -217,7 +235,9 @@ impl Manager {
 fn propose_status(error: &ProposeError) -> Status {
     let text = error.to_string();
     match error {
-        ProposeError::NotLeader | ProposeError::NoQuorum => Status::unavailable(text),
+        ProposeError::NotLeader | ProposeError::NoQuorum | ProposeError::QuorumLost => {
+            Status::unavailable(text)
+        }
         ProposeError::Unconfirmed => Status::deadline_exceeded(text),
         ProposeError::Storage(_) => Status::internal(text),
     }

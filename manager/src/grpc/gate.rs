@@ -5,7 +5,10 @@ use crate::raft::{Leadership, Replica};
 use crate::seat::Seat;
 use common::NodeId;
 use http::{HeaderValue, Request, Response};
+use http_body_util::{BodyExt, Full, Limited};
+use manager_core::state::State;
 use shell::tls::Caller;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -27,6 +30,10 @@ pub const STALE: &str = "skep-stale";
 /// A request that finds no leader fails within this.
 const LEADER_WAIT: Duration = Duration::from_millis(2_800);
 const LEADER_LOOK: Duration = Duration::from_millis(100);
+/// A leader that is found late has at least this long to say what is only read.
+const READ_LIMIT_LEAST: Duration = Duration::from_millis(500);
+/// No call that is passed on is larger.
+const REQUEST_BYTES_MAX: usize = 4 << 20;
 
 #[derive(Debug, Clone)]
 pub struct GateLayer {
@@ -95,7 +102,10 @@ async fn admit(seat: &Seat, mut request: Request<Body>) -> Result<Admitted, Box<
     };
     let caller = request.extensions().get::<Caller>().cloned().unwrap_or(Caller::Unknown);
     let manager = match (access, seat) {
-        (Access::Socket, _) => return Ok(Admitted::Here { request, stale: None }),
+        (Access::Socket, _) => {
+            access::check(access, &caller, &State::default(), |_| false)?;
+            return Ok(Admitted::Here { request, stale: None });
+        }
         (_, Seat::Manager(manager)) => manager,
         (_, Seat::None) => return Err(Box::new(Status::failed_precondition(NOT_A_MEMBER))),
         (_, Seat::Worker { managers }) => {
@@ -103,7 +113,8 @@ async fn admit(seat: &Seat, mut request: Request<Body>) -> Result<Admitted, Box<
         }
     };
     let replica = manager.replica();
-    access::check(access, &caller, &replica.feed().state())?;
+    let votes = |node| replica.managers().get(&node).is_some_and(|it| it.voter);
+    access::check(access, &caller, &replica.feed().state(), votes)?;
     let is_forwarded = request.headers().contains_key(FORWARDED);
     if !(is_forwarded && is_manager(&caller)) {
         mark(&mut request, manager.node(), &caller);
@@ -114,18 +125,25 @@ async fn admit(seat: &Seat, mut request: Request<Body>) -> Result<Admitted, Box<
                 .then_some(LEADER_WITHOUT_QUORUM);
             Ok(Admitted::Here { request, stale })
         }
-        (_, Leadership::Other { .. } | Leadership::Unknown) if is_forwarded => {
-            Err(Box::new(Status::unavailable("this manager does not lead any more; try again")))
-        }
         (Route::LeaderOrStale | Route::Leader, Leadership::Other { .. } | Leadership::Unknown) => {
-            pass_on(replica, request, route).await
+            let sender = if is_forwarded { Sender::Manager } else { Sender::User };
+            find_leader(replica, request, route, sender).await
         }
     }
+}
+
+/// Who sent a call that is for the leader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sender {
+    User,
+    /// It takes this manager for the leader, and passes a user's call on.
+    Manager,
 }
 
 const NOT_A_MEMBER: &str = "this machine is not a member of a cluster: `skep init` makes a new \
      one, `skep join` lets it join one";
 const LEADER_WITHOUT_QUORUM: &str = "no quorum: this may be old";
+const NOT_THE_LEADER: &str = "this manager does not lead any more; try again";
 const NO_LEADER_STALE: &str = "no leader answers: this is what this manager knew last";
 
 fn is_worker(managers: &[String]) -> String {
@@ -153,28 +171,57 @@ fn mark(request: &mut Request<Body>, me: NodeId, caller: &Caller) {
     }
 }
 
-/// Waits for a leader, for a while, and gives it the call.
-async fn pass_on(
+/// Waits for a leader, for a while, and gives it the call. It may be this manager, once its state
+/// is whole.
+async fn find_leader(
     replica: &Replica,
     request: Request<Body>,
     route: Route,
+    sender: Sender,
 ) -> Result<Admitted, Box<Status>> {
     let give_up = Instant::now() + LEADER_WAIT;
+    let (parts, body) = request.into_parts();
+    let body = Limited::new(body, REQUEST_BYTES_MAX).collect().await;
+    let body = body.map_err(|error| Box::new(Status::invalid_argument(error.to_string())))?;
+    let body = body.to_bytes();
+    // More than once, for what is only read may be asked again.
+    let request = || Request::from_parts(parts.clone(), Body::new(Full::new(body.clone())));
     loop {
-        match replica.leadership() {
-            Leadership::Mine { .. } => return Ok(Admitted::Here { request, stale: None }),
-            Leadership::Other { node, address } => {
-                match replica.links().channel(node, address).await {
-                    Ok(channel) => return call_leader(replica, node, channel, request).await,
-                    Err(error) => tracing::debug!(%error, %node, "the leader is not reached"),
+        let missed = match (replica.leadership(), sender) {
+            (Leadership::Mine { .. }, _) => {
+                return Ok(Admitted::Here { request: request(), stale: None });
+            }
+            (Leadership::Other { .. }, Sender::Manager) => {
+                return Err(Box::new(Status::unavailable(NOT_THE_LEADER)));
+            }
+            (Leadership::Other { node, address }, Sender::User) => {
+                let asked = ask_leader(replica, (node, address), request());
+                let answer = match route {
+                    // Rather what is old than nothing from a leader that hangs.
+                    Route::LeaderOrStale => {
+                        let limit = give_up.max(Instant::now() + READ_LIMIT_LEAST);
+                        let late = |_| Err(Missed::Halfway("it kept silent".to_owned()));
+                        tokio::time::timeout_at(limit, asked).await.unwrap_or_else(late)
+                    }
+                    Route::Leader | Route::Here => asked.await,
+                };
+                match answer {
+                    Ok(response) => return Ok(Admitted::Answered(response)),
+                    Err(missed) => missed,
                 }
             }
-            Leadership::Unknown => {}
+            (Leadership::Unknown, _) => Missed::Unasked,
+        };
+        match (missed, route) {
+            (Missed::Halfway(detail), Route::Leader | Route::Here) => {
+                return Err(Box::new(went_away(&detail)));
+            }
+            (Missed::Halfway(_), Route::LeaderOrStale) | (Missed::Unasked, _) => {}
         }
         if Instant::now() >= give_up {
             return match route {
                 Route::LeaderOrStale => {
-                    Ok(Admitted::Here { request, stale: Some(NO_LEADER_STALE) })
+                    Ok(Admitted::Here { request: request(), stale: Some(NO_LEADER_STALE) })
                 }
                 Route::Leader | Route::Here => Err(Box::new(no_leader(replica))),
             };
@@ -183,23 +230,34 @@ async fn pass_on(
     }
 }
 
-async fn call_leader(
+/// Why a leader gave no answer.
+enum Missed {
+    /// It was not reached.
+    Unasked,
+    /// It went away, or kept silent, and may have done what it was asked for.
+    Halfway(String),
+}
+async fn ask_leader(
     replica: &Replica,
-    leader: NodeId,
-    channel: tonic::transport::Channel,
+    (leader, address): (NodeId, SocketAddr),
     mut request: Request<Body>,
-) -> Result<Admitted, Box<Status>> {
+) -> Result<Response<Body>, Missed> {
+    let channel = replica.links().channel(leader, address).await.map_err(|error| {
+        tracing::debug!(%error, %leader, "the leader is not reached");
+        Missed::Unasked
+    })?;
     request.headers_mut().insert(FORWARDED, HeaderValue::from_static("1"));
-    match channel.oneshot(request).await {
-        Ok(response) => Ok(Admitted::Answered(response)),
-        Err(error) => {
-            replica.links().drop_link(leader);
-            Err(Box::new(Status::unavailable(format!(
-                "the leader went away while it was asked ({error}); the change may still have been \
-                 made. Look before you repeat it"
-            ))))
-        }
-    }
+    channel.oneshot(request).await.map_err(|error| {
+        replica.links().drop_link(leader);
+        Missed::Halfway(error.to_string())
+    })
+}
+
+fn went_away(detail: &str) -> Status {
+    Status::unavailable(format!(
+        "the leader went away while it was asked ({detail}); the change may still have been made. \
+         Look before you repeat it"
+    ))
 }
 
 fn no_leader(replica: &Replica) -> Status {

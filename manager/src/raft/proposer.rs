@@ -34,6 +34,11 @@ pub enum ProposeError {
     )]
     NoQuorum,
     #[error(
+        "no quorum: too few managers answer, and the change may still be made once they do. Start \
+         the missing managers; `skep node ls` shows which they are"
+    )]
+    QuorumLost,
+    #[error(
         "the change was not confirmed in time; it may still be made. Look before you repeat it"
     )]
     Unconfirmed,
