@@ -5,4 +5,5 @@ pub mod cluster;
 pub mod disk;
 pub mod hosts;
 pub mod images;
+pub mod inprocess;
 pub mod torture;
