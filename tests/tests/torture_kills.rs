@@ -29,15 +29,18 @@ struct Tally {
 }
 
 impl Tally {
-    fn report(&self, ledger: &Ledger) {
+    fn report(&self, cluster: &Loopback, ledger: &Ledger) {
         let Tally { begun, kills, leaders, seconds, slowest } = self;
         let (passed, counts) = (begun.elapsed(), ledger.counts());
+        let megabytes = cluster.daemons().iter().map(|it| it.stored_bytes() >> 20).max();
         let each = passed.as_secs_f64() / *kills as f64;
         eprintln!(
             "{kills} kills in {passed:.0?}: {each:.2} s each, {leaders} of leaders, {seconds} \
              while starting, whole again after {slowest:.1?} at most; {} writes acknowledged, {} \
-             in doubt",
-            counts.acknowledged, counts.doubtful
+             in doubt; {} MiB in the largest store",
+            counts.acknowledged,
+            counts.doubtful,
+            megabytes.unwrap_or_default()
         );
     }
 }
@@ -50,7 +53,7 @@ fn killed_daemons_keep_what_was_acknowledged() {
     let ledger = Arc::new(Ledger::default());
     let writers = Writers::start(&cluster.sockets(), &ledger, PACE, seed);
     let tally = kill_many(&mut cluster, &ledger, kills, seed);
-    tally.report(&ledger);
+    tally.report(&cluster, &ledger);
     eprintln!("not acknowledged: {:#?}", writers.stop());
     for witness in 0..MANAGERS {
         wait_kept(&mut cluster, &ledger, witness);
@@ -89,7 +92,7 @@ fn kill_many(cluster: &mut Loopback, ledger: &Ledger, kills: u64, seed: u64) -> 
         tally.slowest = tally.slowest.max(killed.elapsed());
         wait_kept(cluster, ledger, victim);
         if tally.kills.is_multiple_of(REPORT_EVERY) {
-            tally.report(ledger);
+            tally.report(cluster, ledger);
         }
     }
     tally

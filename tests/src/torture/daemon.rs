@@ -53,6 +53,12 @@ impl Daemon {
         self.folder.join("data")
     }
 
+    /// How large its database has grown.
+    pub fn stored_bytes(&self) -> u64 {
+        let database = self.data_folder().join("store/db");
+        std::fs::metadata(database).map_or(0, |it| it.len())
+    }
+
     pub fn socket(&self) -> PathBuf {
         self.folder.join("run/skep.sock")
     }

@@ -12,10 +12,10 @@ mod ledger;
 mod loopback;
 mod writers;
 
-pub use client::{Client, Listing};
+pub use client::{Client, Listing, Unanswered};
 pub use daemon::Daemon;
 pub use engine::PlayedEngine;
-pub use ledger::Ledger;
+pub use ledger::{Counts, Ledger};
 pub use loopback::{Loopback, SOON};
 pub use writers::{Pace, Writers};
 

@@ -36,6 +36,7 @@ pub struct Writers {
 type Reasons = Arc<Mutex<BTreeMap<String, u64>>>;
 
 impl Writers {
+    /// Names are made by counting, so a ledger serves one lot of writers only.
     pub fn start(sockets: &[PathBuf], ledger: &Arc<Ledger>, pace: Pace, seed: u64) -> Writers {
         let stops = Arc::new(AtomicBool::new(false));
         let reasons = Reasons::default();
@@ -130,11 +131,11 @@ impl Writer {
             Err(Unanswered::NotFound(text)) => {
                 let may_be_missing = was_removing || promise.acknowledged == 0;
                 assert!(may_be_missing && stage == REMOVED, "{name} was lost: {text}");
-                self.note(text);
+                self.note(&text);
                 true
             }
             Err(Unanswered::Other(text)) => {
-                self.note(text);
+                self.note(&text);
                 false
             }
         };
@@ -154,7 +155,7 @@ impl Writer {
         self.ledger.attempt(Kind::Label, &name, stage);
         match self.client().put_label(super::loopback::LABELLED, &name, stage) {
             Ok(()) => self.ledger.acknowledge(Kind::Label, &name, stage),
-            Err(Unanswered::NotFound(text) | Unanswered::Other(text)) => self.note(text),
+            Err(Unanswered::NotFound(text) | Unanswered::Other(text)) => self.note(&text),
         }
     }
 
@@ -168,9 +169,11 @@ impl Writer {
         format!("{kind}{}-{}", self.number, self.made)
     }
 
-    fn note(&self, reason: String) {
+    /// Reasons are counted by how they begin; then come names and folders.
+    fn note(&self, reason: &str) {
         self.ledger.doubt();
+        let begin = reason.split([':', '(']).next().unwrap_or_default().trim_end();
         let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
-        *reasons.entry(reason).or_default() += 1;
+        *reasons.entry(begin.to_owned()).or_default() += 1;
     }
 }
