@@ -134,7 +134,7 @@ mod tests {
         );
         // Nothing follows an end, also where the task's standing is told anew.
         check("push 1 Failed\npush 1 Running\nover 1 Running\nbatch", &["#1 1=Failed"]);
-        // A later answer stands for the earlier messages too, but for nothing that has not gone out.
+        // A later answer stands for the earlier messages too, but not for what has not gone out.
         check(
             "push 1 Failed\nbatch\npush 2 Accepted\nbatch\npush 3 Accepted\nack 2\nover\nbatch",
             &["#1 1=Failed", "#2 2=Accepted", "#3 3=Accepted"],
