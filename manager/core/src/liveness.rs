@@ -21,6 +21,9 @@ const RECONNECT_GRACE: Duration = Duration::from_secs(5);
 const RESTART_GRACE: Duration = Duration::from_secs(30);
 /// How long an engine may say nothing while its agent speaks.
 const ENGINE_ILL_AFTER: Duration = Duration::from_secs(3);
+/// A silent node is looked at once more after this long: a leader that was held up for a moment
+/// has beats on its doorstep that it has not read yet.
+const SECOND_LOOK_AFTER: Duration = Duration::from_millis(50);
 /// The leader itself was late by more than this: what it did not hear says nothing of others.
 const OWN_LATENESS_TOLERATED: Duration = Duration::from_millis(250);
 /// Then everybody has at least this long to be heard again.
@@ -45,6 +48,8 @@ struct Watched {
     stretch: u64,
     ill: Option<(Timestamp, String)>,
     restarting: bool,
+    /// When its silence was seen for the first time.
+    suspected: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +80,7 @@ impl Watched {
             stretch: 0,
             ill: None,
             restarting: false,
+            suspected: None,
         }
     }
 
@@ -103,16 +109,24 @@ impl Watched {
     }
 
     fn due(&self, period: Duration) -> Timestamp {
-        let silent = self.heard + self.limit(period);
+        let silent = match self.suspected {
+            Some(at) => at + SECOND_LOOK_AFTER,
+            None => self.heard + self.limit(period),
+        };
         match &self.ill {
             Some((since, _)) => silent.min(*since + ENGINE_ILL_AFTER),
             None => silent,
         }
     }
 
-    fn verdict(&self, period: Duration, now: Timestamp) -> Option<Verdict> {
+    fn verdict(&mut self, period: Duration, now: Timestamp) -> Option<Verdict> {
         if self.heard + self.limit(period) <= now {
-            return Some(Verdict::Silent { for_at_least: now.since(self.heard) });
+            let suspected = *self.suspected.get_or_insert(now);
+            if suspected + SECOND_LOOK_AFTER <= now {
+                return Some(Verdict::Silent { for_at_least: now.since(self.heard) });
+            }
+        } else {
+            self.suspected = None;
         }
         match &self.ill {
             Some((since, detail)) if *since + ENGINE_ILL_AFTER <= now => {
@@ -196,8 +210,8 @@ impl Liveness {
         }
         self.last_look = now;
         let period = beat_period(self.nodes.len());
-        let verdict = |(id, it): (&NodeId, &Watched)| Some((*id, it.verdict(period, now)?));
-        self.nodes.iter().filter_map(verdict).collect()
+        let verdict = |(id, it): (&NodeId, &mut Watched)| Some((*id, it.verdict(period, now)?));
+        self.nodes.iter_mut().filter_map(verdict).collect()
     }
 
     /// When to look again. The caller promises to be there then, or to be late.
@@ -250,12 +264,12 @@ mod tests {
     #[test]
     fn silence_is_noticed_after_two_seconds() {
         let beats: Vec<u64> = (1..20).map(|it| it * 500).collect();
-        assert_eq!(down_at(&beats, 60_000), Some(9_500 + 2_000));
+        assert_eq!(down_at(&beats, 60_000), Some(9_500 + 2_050));
     }
 
     #[test]
     fn one_that_has_not_found_the_new_leader_has_more_time() {
-        assert_eq!(down_at(&[], 60_000), Some(5_000));
+        assert_eq!(down_at(&[], 60_000), Some(5_050));
     }
 
     #[test]
@@ -263,7 +277,7 @@ mod tests {
         let mut beats: Vec<u64> = (1..20).map(|it| it * 500).collect();
         // One pause of 1.9 s: 1.4 s late, so 500 + 3 × 1,400 ms from then on.
         beats.push(9_500 + 1_900);
-        assert_eq!(down_at(&beats, 60_000), Some(11_400 + 4_700));
+        assert_eq!(down_at(&beats, 60_000), Some(11_400 + 4_750));
     }
 
     #[test]
@@ -271,7 +285,7 @@ mod tests {
         let mut beats: Vec<u64> = (1..20).map(|it| it * 500).collect();
         beats.extend((0..160).map(|it| 11_400 + it * 500));
         let last = beats[beats.len() - 1];
-        assert_eq!(down_at(&beats, 200_000), Some(last + 2_000));
+        assert_eq!(down_at(&beats, 200_000), Some(last + 2_050));
     }
 
     #[test]
@@ -282,8 +296,30 @@ mod tests {
         let look = liveness.look_at(|_| true).expect("one node is watched");
         assert_eq!(look, Timestamp(2_500));
         assert_eq!(liveness.overdue(Timestamp(9_000)), vec![]);
+        assert_eq!(looks_until_down(&mut liveness), 2);
+    }
+
+    #[test]
+    fn beats_that_wait_to_be_read_are_read_before_the_verdict() {
+        let mut liveness = Liveness::new(Timestamp(0));
+        liveness.watch(NODE, None);
+        liveness.heard(NODE, "", Timestamp(500));
         let look = liveness.look_at(|_| true).expect("one node is watched");
-        assert_eq!(liveness.overdue(look).len(), 1);
+        // Held up since its last look, but not for so long that it must blame itself.
+        let late = look + Duration::from_millis(200);
+        assert_eq!(liveness.overdue(late), vec![]);
+        liveness.heard(NODE, "", late);
+        let look = liveness.look_at(|_| true).expect("one node is watched");
+        assert_eq!(liveness.overdue(look), vec![]);
+        assert_eq!(looks_until_down(&mut liveness), 2);
+    }
+
+    fn looks_until_down(liveness: &mut Liveness) -> usize {
+        let mut look = || {
+            let at = liveness.look_at(|_| true).expect("one node is watched");
+            liveness.overdue(at).is_empty()
+        };
+        (1..10).find(|_| !look()).expect("silence is noticed")
     }
 
     #[test]
