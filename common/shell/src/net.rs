@@ -11,6 +11,7 @@ pub use listen::{
 use crate::tls::{Credentials, Expect, client_config};
 use error::{Asked, of_tcp, of_tls};
 use hyper_util::rt::TokioIo;
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -120,15 +121,29 @@ async fn connect_tcp(address: &str, timeout: Duration) -> Result<TcpStream, Conn
     Err(last)
 }
 
+/// What a channel answers that has lost its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the connection was lost before")]
+struct LostBefore;
+
+/// Whether the other side may have got the request that failed so.
+pub fn may_have_arrived(failure: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(failure);
+    while let Some(error) = cause {
+        if error.is::<LostBefore>() {
+            return false;
+        }
+        cause = error.source();
+    }
+    true
+}
+
 async fn channel<S>(address: &str, stream: S) -> Result<Channel, ConnectError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let mut stream = Some(TokioIo::new(stream));
-    let once = tower::service_fn(move |_| {
-        let stream = stream.take().ok_or_else(|| io::Error::other("the connection is lost"));
-        std::future::ready(stream)
-    });
+    let once = tower::service_fn(move |_| std::future::ready(stream.take().ok_or(LostBefore)));
     Endpoint::from_static("http://skep")
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)

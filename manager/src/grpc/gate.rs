@@ -30,8 +30,8 @@ pub const STALE: &str = "skep-stale";
 /// A request that finds no leader fails within this.
 const LEADER_WAIT: Duration = Duration::from_millis(2_800);
 const LEADER_LOOK: Duration = Duration::from_millis(100);
-/// A leader that is found late has at least this long to say what is only read.
-const READ_LIMIT_LEAST: Duration = Duration::from_millis(500);
+/// For the answer of a leader that has just been replaced.
+const LAST_WORD_LIMIT: Duration = Duration::from_millis(300);
 /// No call that is passed on is larger.
 const REQUEST_BYTES_MAX: usize = 4 << 20;
 
@@ -195,17 +195,7 @@ async fn find_leader(
                 return Err(Box::new(Status::unavailable(NOT_THE_LEADER)));
             }
             (Leadership::Other { node, address }, Sender::User) => {
-                let asked = ask_leader(replica, (node, address), request());
-                let answer = match route {
-                    // Rather what is old than nothing from a leader that hangs.
-                    Route::LeaderOrStale => {
-                        let limit = give_up.max(Instant::now() + READ_LIMIT_LEAST);
-                        let late = |_| Err(Missed::Halfway("it kept silent".to_owned()));
-                        tokio::time::timeout_at(limit, asked).await.unwrap_or_else(late)
-                    }
-                    Route::Leader | Route::Here => asked.await,
-                };
-                match answer {
+                match ask_leader(replica, (node, address), request()).await {
                     Ok(response) => return Ok(Admitted::Answered(response)),
                     Err(missed) => missed,
                 }
@@ -237,6 +227,7 @@ enum Missed {
     /// It went away, or kept silent, and may have done what it was asked for.
     Halfway(String),
 }
+
 async fn ask_leader(
     replica: &Replica,
     (leader, address): (NodeId, SocketAddr),
@@ -247,10 +238,32 @@ async fn ask_leader(
         Missed::Unasked
     })?;
     request.headers_mut().insert(FORWARDED, HeaderValue::from_static("1"));
-    channel.oneshot(request).await.map_err(|error| {
-        replica.links().drop_link(leader);
-        Missed::Halfway(error.to_string())
-    })
+    let missed = tokio::select! {
+        answer = channel.oneshot(request) => match answer {
+            Ok(response) => return Ok(response),
+            Err(error) if shell::net::may_have_arrived(&error) => {
+                Missed::Halfway(error.to_string())
+            }
+            Err(_) => Missed::Unasked,
+        },
+        () = until_lost(replica, leader) => Missed::Halfway("it fell silent".to_owned()),
+    };
+    replica.links().drop_link(leader);
+    Err(missed)
+}
+
+/// A machine that loses its power closes no connection.
+async fn until_lost(replica: &Replica, leader: NodeId) {
+    loop {
+        match replica.leadership() {
+            Leadership::Other { node, .. } if node == leader => {
+                tokio::time::sleep(LEADER_LOOK).await;
+            }
+            Leadership::Other { .. } | Leadership::Mine { .. } | Leadership::Unknown => {
+                return tokio::time::sleep(LAST_WORD_LIMIT).await;
+            }
+        }
+    }
 }
 
 fn went_away(detail: &str) -> Status {

@@ -5,7 +5,7 @@ use crate::world::{LIMIT, TestCluster, ask, days_ago, days_ahead, outcome, serve
 use common::node::Role::{Manager, Worker};
 use common::{ClusterId, NodeId};
 use shell::identity::Identity;
-use shell::net::connect;
+use shell::net::{connect, may_have_arrived};
 use shell::supervisor::Scope;
 use shell::tls::{Credentials, Expect};
 use std::net::SocketAddr;
@@ -109,6 +109,25 @@ async fn a_new_certificate_counts_from_the_next_connection_on() {
     mixed.certificate_pem = client.current().certificate_pem.clone();
     client.replace(mixed).unwrap_err();
     assert_eq!(client.current().role, Manager);
+}
+
+#[tokio::test]
+async fn what_is_asked_over_a_lost_connection_does_not_arrive() {
+    let cluster = TestCluster::made(7, days_ago(1));
+    let scope = Scope::root("test");
+    let server = Credentials::new(cluster.identity(1, Manager, days_ago(0))).unwrap();
+    let client = Credentials::new(cluster.identity(2, Worker, days_ago(0))).unwrap();
+    let address = serve(&scope, &server).await.to_string();
+    let channel = connect(&address, Expect::Manager, Some(&client), LIMIT).await.unwrap();
+    ask(channel.clone()).await.unwrap();
+    assert_eq!(scope.stop(GRACE).await, Ok(()));
+    // The first question may go out before the loss is noticed.
+    let mut failures = Vec::new();
+    for _ in 0..10 {
+        failures.push(ask(channel.clone()).await.unwrap_err());
+    }
+    let arrived = failures.iter().map(|it| may_have_arrived(it));
+    assert_eq!(arrived.skip(1).collect::<Vec<_>>(), [false; 9], "{failures:?}");
 }
 
 #[tokio::test]
