@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use agent::fake::Call;
 use agent::node::Ending;
-use integration::inprocess::{Cluster, Node};
+use integration::inprocess::{Client, Cluster, Node};
 use proto::v1;
 use proto::v1::node_status::State;
 
@@ -33,7 +33,10 @@ async fn a_lost_leader_is_replaced(loss: Loss) {
     cluster.wait_running(lost, "web", 6).await;
     match loss {
         Loss::Killed => cluster.node(lost).kill(),
-        Loss::Hangs => cluster.node(lost).hang(),
+        Loss::Hangs => {
+            cluster.node(lost).hang();
+            a_call_under_way_is_not_left_hanging(&cluster.client(witness)).await;
+        }
     }
     let next = cluster.wait_leader().await;
     assert_ne!(next, lost, "only one of the others can lead");
@@ -50,6 +53,15 @@ async fn a_lost_leader_is_replaced(loss: Loss) {
     cluster.wait_running(lost, "web", 6).await;
     let leaders = leading(&cluster);
     assert_eq!(leaders.len(), 1, "{loss:?}: {leaders:?} all lead");
+}
+
+/// Its connection to the leader is whole, and nobody answers.
+async fn a_call_under_way_is_not_left_hanging(client: &Client) {
+    let written = client.put_label("n1", "zone", "north").await;
+    let status = written.expect_err("the leader hangs");
+    assert!(status.message().contains("it fell silent"), "{status:?}");
+    let read = client.services().await.expect("what is only read is asked of the next leader");
+    assert_eq!(read.rows.len(), 1);
 }
 
 fn leading(cluster: &Cluster) -> Vec<&str> {

@@ -64,7 +64,7 @@ async fn writes_are_refused(client: &Client) {
 #[tokio::test]
 async fn a_cluster_whose_followers_stop_in_order_has_no_quorum_either() {
     let mut cluster = Cluster::formed(3, 0).await;
-    cluster.client(0).create("known", 1).await.expect("the leader takes a write");
+    cluster.client(0).create("web", 1).await.expect("the leader takes a write");
     let leader = cluster.wait_leader().await;
     let followers = [(leader + 1) % 3, (leader + 2) % 3];
     for position in followers {
@@ -73,6 +73,10 @@ async fn a_cluster_whose_followers_stop_in_order_has_no_quorum_either() {
     reads_are_stale(&mut cluster, leader).await;
     writes_are_refused(&cluster.client(leader)).await;
     cluster.start(followers[1]).await;
-    cluster.wait_leader().await;
-    cluster.client(leader).create("web", 1).await.expect("two of three are a quorum");
+    cluster
+        .wait_for("two managers find each other", async |it| {
+            it.client(leader).services().await.is_ok_and(|it| it.stale.is_none())
+        })
+        .await;
+    cluster.client(leader).create("more", 1).await.expect("two of three are a quorum");
 }
