@@ -12,7 +12,7 @@ const SEED_VARIABLE: &str = "SKEP_CUTS_SEED";
 const KEEP_VARIABLE: &str = "SKEP_CUTS_KEEP";
 
 fn number(variable: &str, usual: u64) -> u64 {
-    std::env::var(variable).map_or(usual, |it| it.parse().unwrap())
+    std::env::var(variable).map_or(usual, |it| it.parse().expect("a number"))
 }
 
 #[test]

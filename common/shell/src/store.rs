@@ -109,7 +109,8 @@ pub struct Record {
 
 /// Where IO begins: sled in the product, memory in tests. Every call may block.
 pub trait Disk: fmt::Debug + Send + Sync {
-    /// In order, and all or nothing, also across a crash. Durable once `sync` has returned.
+    /// In order, and durable once `sync` has returned. Until then a crash may keep any first part,
+    /// also of one batch, and of a range its last keys.
     fn write(&self, batch: &[Write]) -> Result<(), StoreError>;
     fn sync(&self) -> Result<(), StoreError>;
     fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;

@@ -223,12 +223,19 @@ impl LogReader {
         }
         let (mut entries, mut bytes) = (Vec::new(), 0);
         let mut expected = wanted.clone();
+        let mut gap = Defect::Missing;
         for found in EntryReader::new(&self.store, wanted.clone()) {
             let found = found?;
             if Some(found.index) != expected.next() {
                 break;
             }
-            let stored = found.stored.map_err(|defect| LogError::at(found.index, defect))?;
+            let stored = match found.stored {
+                Ok(stored) => stored,
+                Err(defect) => {
+                    gap = defect;
+                    break;
+                }
+            };
             bytes += stored.bytes;
             if bytes > bytes_max && !entries.is_empty() {
                 return Ok(entries);
@@ -242,7 +249,7 @@ impl LogReader {
         }
         // What was purged while it was read is no damage; openraft sends a snapshot then.
         let is_purged = self.cache().log().start > read_end;
-        if is_purged { Ok(entries) } else { Err(LogError::at(read_end, Defect::Missing)) }
+        if is_purged { Ok(entries) } else { Err(LogError::at(read_end, gap)) }
     }
 
     fn cache(&self) -> RwLockReadGuard<'_, LogCache> {

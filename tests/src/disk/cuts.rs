@@ -19,8 +19,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 const CUTS_PER_LIFE: u64 = 15;
+/// Every so many lives a new node starts, for its first start is cut short too.
+const LIVES_PER_NODE: u64 = 4;
 /// The first records of a life are those of its opening, which mends what the last cut left.
-const OPENING_RECORDS: u64 = 60;
+const OPENING_RECORDS: usize = 60;
 /// A process that has not ended after so many looks hangs.
 const LOOKS_MAX: u32 = 12_000;
 const LOOK: Duration = Duration::from_millis(10);
@@ -50,18 +52,27 @@ struct Past {
     notes: Vec<Note>,
 }
 
+impl Past {
+    fn begin(&mut self, folder: PathBuf) -> anyhow::Result<()> {
+        if self.folder.exists() {
+            fs::remove_dir_all(&self.folder)?;
+        }
+        fs::create_dir(&folder)?;
+        *self = Past { folder, notes: Vec::new() };
+        Ok(())
+    }
+}
+
 impl Cuts {
     pub fn run(&self) -> anyhow::Result<Tally> {
         let mut chance = IdGen::from_seed(self.seed);
         let mut tally = Tally::default();
-        let mut past = Past { folder: self.home.join("begin"), notes: Vec::new() };
-        fs::create_dir(&past.folder)?;
-        for life in 0_u64.. {
-            let done = life * CUTS_PER_LIFE;
-            if done >= self.count {
-                break;
+        let mut past = Past::default();
+        for life in 0..self.count.div_ceil(CUTS_PER_LIFE) {
+            if life % LIVES_PER_NODE == 0 {
+                past.begin(self.home.join(format!("node-{life}")))?;
             }
-            let count = CUTS_PER_LIFE.min(self.count - done);
+            let count = CUTS_PER_LIFE.min(self.count - life * CUTS_PER_LIFE);
             past = self.life(life, count, &mut chance, past, &mut tally)?;
         }
         Ok(tally)
@@ -77,22 +88,19 @@ impl Cuts {
     ) -> anyhow::Result<Past> {
         let mut platter = Platter::of(&past.folder)?;
         let records = self.record(life, chance.next_u64(), &past)?;
-        let until = records.len() as u64;
-        let mut moments: Vec<u64> = (0..count)
-            .map(|cut| chance.below(if cut % 4 == 0 { OPENING_RECORDS.min(until) } else { until }))
-            .collect();
-        moments.sort_unstable();
+        let until = records.len();
+        let moments = moments(&records, count, chance);
         // The next life begins on a disk that was found sound, as late as chance wants it.
         let begin_after = chance.below(count);
         let mut next = None;
         let mut notes = past.notes.clone();
         let mut applied = 0;
         for (cut, moment) in (0..).zip(moments) {
-            for record in &records[applied..usize::try_from(moment)?] {
+            for record in &records[applied..moment] {
                 platter.apply(record)?;
                 notes.extend(record.note().cloned());
             }
-            applied = usize::try_from(moment)?;
+            applied = moment;
             let seed = chance.next_u64();
             let name = format!("life {life} cut {cut} at {moment} of {until}");
             let folder = self.home.join(format!("cut-{life}-{cut}"));
@@ -166,6 +174,38 @@ impl Cuts {
         fs::remove_dir_all(&left.folder)?;
         Ok(fs::remove_file(notes)?)
     }
+}
+
+/// In their order. A quarter lies in the opening, and half where much is at stake.
+fn moments(records: &[Record], count: u64, chance: &mut IdGen) -> Vec<usize> {
+    let mut unsynced_bytes = 0;
+    let at_stake: Vec<usize> = records
+        .iter()
+        .map(|record| {
+            match record {
+                Record::Write { data, .. } => unsynced_bytes += data.len(),
+                Record::SyncEnd { .. } => unsynced_bytes = 0,
+                Record::Create { .. }
+                | Record::Folder { .. }
+                | Record::Resize { .. }
+                | Record::Rename { .. }
+                | Record::Remove { .. }
+                | Record::SyncBegin { .. }
+                | Record::Note(_) => {}
+            }
+            unsynced_bytes
+        })
+        .collect();
+    let mut moments: Vec<usize> = (0..count)
+        .map(|cut| {
+            let within = if cut % 4 == 0 { OPENING_RECORDS } else { records.len() };
+            let tries = if cut % 4 < 2 { 1 } else { 8 };
+            let drawn = (0..tries).map(|_| chance.below(within.min(records.len()) as u64) as usize);
+            drawn.max_by_key(|it| at_stake[*it]).expect("one at least was drawn")
+        })
+        .collect();
+    moments.sort_unstable();
+    moments
 }
 
 impl Tally {

@@ -190,6 +190,8 @@ struct LogLife<'a> {
     chance: IdGen,
     notes: &'a Notes,
     log: LogStore,
+    /// How often many entries come at once, as to a follower that was away.
+    catching_up_one_in: u64,
     term: u64,
     purged: Option<Place>,
     entries: std::collections::VecDeque<Place>,
@@ -200,8 +202,9 @@ impl LogLife<'_> {
         let last = found.entries.last().or(found.purged.as_ref());
         let term = found.vote.max(last.map(|it| it.term)).unwrap_or(0);
         let entries = found.entries.iter().copied().collect();
-        let chance = IdGen::from_seed(seed);
-        LogLife { chance, notes, log, term, purged: found.purged, entries }
+        let mut chance = IdGen::from_seed(seed);
+        let catching_up_one_in = [12, 12, 2][chance.below(3) as usize];
+        LogLife { chance, notes, log, catching_up_one_in, term, purged: found.purged, entries }
     }
 
     /// Ends the others' lives with its own.
@@ -230,9 +233,8 @@ impl LogLife<'_> {
     async fn append(&mut self) -> anyhow::Result<()> {
         let last = self.entries.back().or(self.purged.as_ref());
         let first = Place { term: self.term, index: last.map_or(0, |it| it.index + 1) };
-        // Now and then a follower that catches up.
-        let count = match self.chance.below(12) {
-            0 => 30 + self.chance.below(200),
+        let count = match self.chance.below(self.catching_up_one_in) {
+            0 => 30 + self.chance.below(250),
             _ => 1 + self.chance.below(4),
         };
         self.notes.write(&Note::AppendTried { first, count })?;

@@ -23,7 +23,7 @@ pub enum Fault {
 /// What a crash takes of the writes that were not synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
-    /// The last batches: what sled promises.
+    /// The last writes: what sled promises.
     Tail,
     /// Any single writes: harder than any disk below sled, and survived all the same.
     Any,
@@ -78,17 +78,15 @@ impl FakeDisk {
         let inner = self.inner();
         let mut chance = IdGen::from_seed(seed);
         let mut left = inner.synced.clone();
-        let batches = inner.unsynced.len() as u64;
-        let kept = chance.below(batches + 1);
-        for (position, batch) in (0..).zip(&inner.unsynced) {
-            for write in batch {
-                let is_kept = match loss {
-                    Loss::Tail => position < kept,
-                    Loss::Any => chance.below(2) == 0,
-                };
-                if is_kept {
-                    apply(&mut left, write);
-                }
+        let unsynced: Vec<&Write> = inner.unsynced.iter().flatten().collect();
+        let kept = chance.below(unsynced.len() as u64 + 1);
+        for (position, write) in (0..).zip(unsynced) {
+            let is_kept = match loss {
+                Loss::Tail => position < kept,
+                Loss::Any => chance.below(2) == 0,
+            };
+            if is_kept {
+                apply(&mut left, write);
             }
         }
         let found = Inner { synced: left.clone(), current: left, ..Inner::default() };

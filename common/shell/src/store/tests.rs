@@ -64,6 +64,19 @@ fn batches_take_effect_in_order() {
 }
 
 #[test]
+fn long_batches_take_effect_in_order() {
+    let names: Vec<String> = (10..90).map(|number| format!("k{number}")).collect();
+    with_both_disks(|disk| {
+        let mut batch: Vec<Write> = names.iter().map(|name| put(name, "1")).collect();
+        batch.extend([put("k50", "2"), delete_range("k12", Some("k88")), put("k50", "3")]);
+        disk.write(&batch).unwrap();
+        disk.sync().unwrap();
+        let listed = listing(disk, &KeyRange::all(), 99);
+        assert_eq!(listed, "k10=1 k11=1 k50=3 k88=1 k89=1");
+    });
+}
+
+#[test]
 fn scans_keep_to_their_bounds() {
     let cases = [
         (range("", None), 99, "a=1 b=2 c=3"),
@@ -160,7 +173,7 @@ fn a_crash_takes_only_what_was_not_synced() {
     }
     let tails: Vec<&str> =
         seen.iter().filter(|(loss, _)| loss == "Tail").map(|(_, it)| it.as_str()).collect();
-    assert_eq!(tails, ["a=1", "a=1 b=2 c=3", "b=2 c=3"]);
+    assert_eq!(tails, ["a=1", "a=1 b=2", "a=1 b=2 c=3", "b=2 c=3"]);
     assert_eq!(seen.len() - tails.len(), 8, "{seen:?}");
 }
 
