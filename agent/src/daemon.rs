@@ -21,8 +21,7 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 pub fn world(
     docker: String,
     run_dir: PathBuf,
-) -> World<impl Fn() -> Docker + Send + Sync + 'static, impl Future<Output = Ending> + Send + 'static>
-{
+) -> World<impl Fn() -> Docker, impl Future<Output = Ending>> {
     World { engine: move || Docker::new(&docker), ending: ending::wait(run_dir) }
 }
 

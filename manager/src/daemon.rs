@@ -33,7 +33,7 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 const FIRST_ELECTION_LIMIT: Duration = Duration::from_secs(20);
 
 pub async fn run(options: DaemonOptions) -> anyhow::Result<()> {
-    shell::telemetry::init(&options.log);
+    shell::telemetry::init(&format!("{},{}", options.log, crate::raft::LOG_FILTER));
     let world = agent::daemon::world(options.docker.clone(), options.run_dir.clone());
     Box::pin(serve(options, world, watch::Sender::default())).await
 }

@@ -5,11 +5,8 @@ use tracing_subscriber::EnvFilter;
 
 /// `SKEP_LOG` overrides what is logged, as in `SKEP_LOG=debug` or `SKEP_LOG=manager=trace`.
 pub fn init(default_filter: &str) {
-    let filter = EnvFilter::try_from_env("SKEP_LOG").unwrap_or_else(|_| {
-        // openraft tells every step of its own at these levels, and of a manager that is away
-        // five times a second, for as long as it is: `skep node ls` shows that.
-        EnvFilter::new(format!("{default_filter},openraft=error,openraft::replication=off"))
-    });
+    let filter = EnvFilter::try_from_env("SKEP_LOG");
+    let filter = filter.unwrap_or_else(|_| EnvFilter::new(default_filter));
     let started = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -25,6 +25,10 @@ use shell::codec::CodecError;
 use shell::store::{KeyRange, Store, StoreError, Tree, Write};
 use types::{Command, Peer, TypeConfig};
 
+/// openraft tells every step of its own at the levels left out here, and of a manager that is away
+/// five times a second, for as long as it is: `skep node ls` shows that.
+pub const LOG_FILTER: &str = "openraft=error,openraft::replication=off";
+
 pub(crate) type Raft = openraft::Raft<TypeConfig>;
 pub(crate) type Metrics = openraft::RaftMetrics<NodeId, Peer>;
 
