@@ -25,7 +25,9 @@ fn what_was_acknowledged_survives_power_cuts_of_the_real_store() {
     let tally = cuts.run().unwrap();
     let (sound, refused, lost) = (tally.sound, tally.refused, tally.lost);
     println!("{sound} disks sound, {} refused, {} with losses", refused.len(), lost.len());
+    println!("{} of them lacked something that was not synced", tally.harmed);
     assert!(lost.is_empty(), "seed {seed}: {lost:#?}");
     assert!(refused.is_empty(), "seed {seed}: {refused:#?}");
     assert_eq!(sound, count);
+    assert!(tally.harmed >= count / 3, "{} of {count} cuts took something", tally.harmed);
 }

@@ -41,6 +41,8 @@ pub struct Cuts {
 #[derive(Debug, Default)]
 pub struct Tally {
     pub sound: u64,
+    /// Disks that lacked something of what their process had written.
+    pub harmed: u64,
     pub refused: Vec<String>,
     pub lost: Vec<String>,
 }
@@ -106,6 +108,7 @@ impl Cuts {
             let folder = self.home.join(format!("cut-{life}-{cut}"));
             let left = Past { folder, notes: notes.clone() };
             self.cut(&platter, seed, &left)?;
+            tally.harmed += u64::from(files_of(&left.folder)? != platter.contents());
             let finding = self.check(&left)?;
             if next.is_none() && cut >= begin_after && finding == Finding::Sound {
                 self.cut(&platter, seed, &left)?;
