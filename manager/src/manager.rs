@@ -27,7 +27,6 @@ const QUORUM_LOOK: Duration = Duration::from_millis(100);
 /// Between two looks at the voters, where nothing says that there is anything to do.
 const VOTERS_RETRY: Duration = Duration::from_millis(500);
 const ENLIST_RETRY: Duration = Duration::from_millis(300);
-const HAND_OVER_LIMIT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone)]
 pub struct Manager {
@@ -173,12 +172,10 @@ impl Manager {
 
     /// Gives the leadership away, if this manager has it and another can take it.
     pub async fn hand_over(&self) {
-        let Leadership::Mine { term } = self.replica.leadership() else { return };
+        let Leadership::Mine { .. } = self.replica.leadership() else { return };
         if let Err(error) = self.replica.hand_over().await {
             tracing::info!(%error, "the leadership is not handed over");
-            return;
         }
-        drop(tokio::time::timeout(HAND_OVER_LIMIT, self.replica.lost(term)).await);
     }
 
     pub async fn stop(&self) {

@@ -31,6 +31,9 @@ const ENTRIES_KEPT: u64 = 500;
 const SNAPSHOT_PIECE_BYTES: u64 = 1 << 20;
 /// A learner this close to the leader counts as caught up.
 const CAUGHT_UP_WITHIN: u64 = 16;
+/// Twice the lease that a follower's last answer gives.
+const HAND_OVER_PAUSE: Duration = Duration::from_millis(100);
+const HAND_OVER_LIMIT: Duration = Duration::from_secs(2);
 /// A leader whose beats stopped for so long is not forwarded to.
 const LEADER_LOST_AFTER: Duration = Duration::from_secs(2);
 
@@ -242,8 +245,12 @@ impl Replica {
         changed.map(drop).map_err(|error| ReplicaError::Membership(error.to_string()))
     }
 
-    /// Asks the follower whose log is the longest to stand for election at once.
+    /// Asks the follower whose log is the longest to stand for election at once, and waits until
+    /// this manager does not lead any more: asked twice, the follower would begin anew.
     pub async fn hand_over(&self) -> Result<(), ReplicaError> {
+        // The others vote for nobody so shortly after a leader's word, and have all of the log
+        // by then.
+        tokio::time::sleep(HAND_OVER_PAUSE).await;
         let metrics = self.raft.metrics().borrow().clone();
         let membership = metrics.membership_config.membership();
         let best = membership
@@ -258,7 +265,8 @@ impl Replica {
             self.links.raft(node, peer.address).await.map_err(|it| failed(it.to_string()))?;
         let request = v1::TakeOverRequest { leader: metrics.id.0 };
         client.take_over(request).await.map_err(|it| failed(it.message().to_owned()))?;
-        Ok(())
+        let lost = tokio::time::timeout(HAND_OVER_LIMIT, self.lost(metrics.current_term)).await;
+        lost.map_err(|_| failed("the one that was asked did not take over".to_owned()))
     }
 
     // --- what other managers ask of this one
