@@ -331,8 +331,9 @@ where
             }
             (Role::Manager, Role::Worker) => {
                 tracing::info!("this node is no manager any more");
-                self.managers.stop(Log::Erase).await;
+                // Before it stops, so that whoever asks meanwhile is told where to turn.
                 self.managers.seated(Seated::Worker { managers: record.managers });
+                self.managers.stop(Log::Erase).await;
             }
             (Role::Worker, Role::Worker) | (Role::Manager, Role::Manager) => {}
         }

@@ -197,7 +197,13 @@ impl ManagerPart for FullNode {
 
     async fn stop(&mut self, log: Log) {
         if let Some((scope, manager)) = self.running.take() {
-            self.seat.send_replace(Seat::None);
+            self.seat.send_if_modified(|seat| {
+                let is_manager = matches!(seat, Seat::Manager(_));
+                if is_manager {
+                    *seat = Seat::None;
+                }
+                is_manager
+            });
             stop(&scope).await;
             manager.stop().await;
         }
