@@ -2,6 +2,7 @@
 //! once per process, so two survivors with equal luck could split their votes for ever, and it
 //! raises the term before it knows whether anybody would vote.
 
+use super::ballot::{Ballot, is_quorum};
 use super::links::Links;
 use super::pulse::Pulse;
 use super::types::Peer;
@@ -9,12 +10,13 @@ use super::{Metrics, Raft};
 use common::{IdGen, NodeId};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use openraft::{LogId, ServerState};
+use openraft::ServerState;
 use proto::v1::{PreVoteRequest, PreVoteResponse};
 use shell::supervisor::{OnFailure, Scope};
+use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Drawn anew for every election, between these two.
@@ -25,22 +27,19 @@ const RETRY_LEAST: Duration = Duration::from_millis(150);
 const RETRY_MOST: Duration = Duration::from_millis(900);
 const PRE_VOTE_LIMIT: Duration = Duration::from_millis(500);
 /// A vote is a sync of a disk that may be slow: an election under way is left alone for so long.
-const CAMPAIGN_LIMIT: Duration = Duration::from_millis(800);
-
-/// The end of this manager's own log; asking openraft for it would wait for its disk.
-pub(super) type Tail = watch::Receiver<Option<LogId<NodeId>>>;
+pub(super) const CAMPAIGN_LIMIT: Duration = Duration::from_millis(800);
 
 pub(super) fn start(
     scope: &Scope,
     raft: Raft,
     links: Links,
     pulse: Pulse,
-    tail: Tail,
+    ballot: Arc<Ballot>,
     random: IdGen,
 ) {
     let token = scope.token();
     scope.spawn("elections", OnFailure::StopScope, async move {
-        let mut elections = Elections { raft, links, pulse, tail, random };
+        let mut elections = Elections { raft, links, pulse, ballot, random };
         tokio::select! {
             () = elections.run() => {}
             () = token.cancelled() => {}
@@ -61,7 +60,7 @@ struct Elections {
     raft: Raft,
     links: Links,
     pulse: Pulse,
-    tail: Tail,
+    ballot: Arc<Ballot>,
     random: IdGen,
 }
 
@@ -85,7 +84,7 @@ impl Elections {
                     (since, last) = (heard, Attempt::None);
                     continue;
                 }
-                if !self.would_win().await {
+                if !self.is_chosen().await {
                     (since, last) = (Instant::now(), Attempt::Failed);
                     continue;
                 }
@@ -115,34 +114,35 @@ impl Elections {
         least + Duration::from_millis(self.random.below(spread))
     }
 
+    /// Whether it would win, and nobody else is about to.
+    async fn is_chosen(&self) -> bool {
+        if !self.ballot.begin() {
+            return false;
+        }
+        let would_win = self.would_win().await;
+        self.ballot.end() && would_win
+    }
+
     /// Asks the others first, so that a manager that was cut off does not come back with a
     /// higher term and topple a leader that everybody else hears.
     async fn would_win(&self) -> bool {
         let metrics = self.raft.metrics().borrow().clone();
-        let request = self.request(&metrics);
+        let request = self.ballot.request(&metrics);
         let voters = voters(&metrics);
         let others = voters.iter().filter(|(node, _)| *node != metrics.id);
         let mut asked: FuturesUnordered<_> =
             others.map(|it| ask(self.links.clone(), it.clone(), request)).collect();
-        let mut granted = 1;
-        while granted * 2 <= voters.len() {
+        let mut granted = BTreeSet::from([metrics.id]);
+        while !is_quorum(&metrics, |it| granted.contains(&it)) {
             match asked.next().await {
-                Some(Some(PreVoteResponse { granted: true, .. })) => granted += 1,
+                Some((node, Some(PreVoteResponse { granted: true, .. }))) => {
+                    granted.insert(node);
+                }
                 Some(_) => {}
                 None => return false,
             }
         }
         true
-    }
-
-    fn request(&self, metrics: &Metrics) -> PreVoteRequest {
-        let last = *self.tail.borrow();
-        PreVoteRequest {
-            candidate: metrics.id.0,
-            term: metrics.current_term + 1,
-            last_log_term: last.map_or(0, |it| it.leader_id.term),
-            last_log_index: last.map_or(0, |it| it.index),
-        }
     }
 }
 
@@ -150,36 +150,19 @@ async fn ask(
     links: Links,
     (node, peer): (NodeId, Peer),
     request: PreVoteRequest,
-) -> Option<PreVoteResponse> {
+) -> (NodeId, Option<PreVoteResponse>) {
     let exchange = async {
         let mut client = links.raft(node, peer.address).await.ok()?;
         let answer = client.pre_vote(request).await;
         answer.ok().map(tonic::Response::into_inner)
     };
     match tokio::time::timeout(PRE_VOTE_LIMIT, exchange).await {
-        Ok(Some(answer)) => Some(answer),
+        Ok(Some(answer)) => (node, Some(answer)),
         Ok(None) | Err(_) => {
             links.drop_link(node);
-            None
+            (node, None)
         }
     }
-}
-
-/// Whether this manager would vote for the candidate: it hears no leader, leads not itself, and
-/// its own log holds nothing that the candidate's lacks.
-pub(super) fn pre_vote(
-    metrics: &Metrics,
-    tail: &Tail,
-    pulse: &Pulse,
-    request: &PreVoteRequest,
-) -> PreVoteResponse {
-    let hears_leader = pulse.heard().is_some_and(|it| it.at.elapsed() < TIMEOUT_LEAST);
-    let leads = metrics.state == ServerState::Leader && pulse.has_quorum(metrics);
-    let is_behind = tail.borrow().is_some_and(|last| {
-        (request.last_log_term, request.last_log_index) < (last.leader_id.term, last.index)
-    });
-    let granted = !hears_leader && !leads && !is_behind;
-    PreVoteResponse { granted, term: metrics.current_term }
 }
 
 fn voters(metrics: &Metrics) -> Vec<(NodeId, Peer)> {

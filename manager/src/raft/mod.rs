@@ -1,6 +1,7 @@
 //! The replicated log: openraft, its storage and its network. Nothing outside this folder names
 //! openraft.
 
+mod ballot;
 mod elections;
 pub mod links;
 pub mod log_cache;

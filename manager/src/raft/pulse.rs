@@ -1,6 +1,7 @@
 //! Signs of life between managers. They go past the log, so that a disk that takes seconds over
 //! a sync looks like a slow disk and not like a dead leader.
 
+use super::ballot::is_quorum;
 use super::links::Links;
 use super::types::Peer;
 use super::{Metrics, Raft};
@@ -89,11 +90,7 @@ impl Pulse {
 
     /// Whether the leader that asks still has a quorum behind it.
     pub(super) fn has_quorum(&self, metrics: &Metrics) -> bool {
-        let membership = metrics.membership_config.membership();
-        let voters: Vec<NodeId> = membership.voter_ids().collect();
-        let answering =
-            voters.iter().filter(|it| **it == metrics.id || self.is_reachable(**it)).count();
-        answering * 2 > voters.len()
+        is_quorum(metrics, |it| it == metrics.id || self.is_reachable(it))
     }
 
     /// Whom this manager, leading in `term`, took over from. Whoever led before that is not its

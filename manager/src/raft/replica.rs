@@ -1,6 +1,7 @@
 //! This manager's copy of the cluster's state, and its part in deciding what the state is.
 
-use super::elections::{self, Tail, pre_vote};
+use super::ballot::Ballot;
+use super::elections;
 use super::links::Links;
 use super::log_store::LogStore;
 use super::network::Network;
@@ -72,7 +73,7 @@ pub struct Replica {
     links: Links,
     proposer: Proposer,
     clock: ClusterClock,
-    tail: Tail,
+    ballot: Arc<Ballot>,
 }
 
 impl fmt::Debug for Replica {
@@ -119,10 +120,11 @@ impl Replica {
         watch_over(scope, raft.clone());
         let pulse = Pulse::new(clock.clone());
         pulse::start(scope, raft.clone(), links.clone(), pulse.clone());
+        let ballot = Arc::new(Ballot::new(tail, pulse.clone()));
         let (votes, beats) = (links.clone(), pulse.clone());
-        elections::start(scope, raft.clone(), votes, beats, tail.clone(), parts.random);
+        elections::start(scope, raft.clone(), votes, beats, Arc::clone(&ballot), parts.random);
         let proposer = Proposer::start(scope, raft.clone());
-        Ok(Replica { raft, feed, pulse, links, proposer, clock, tail })
+        Ok(Replica { raft, feed, pulse, links, proposer, clock, ballot })
     }
 
     pub fn feed(&self) -> &Feed {
@@ -289,7 +291,7 @@ impl Replica {
     }
 
     pub fn on_pre_vote(&self, request: &v1::PreVoteRequest) -> v1::PreVoteResponse {
-        pre_vote(&self.raft.metrics().borrow(), &self.tail, &self.pulse, request)
+        self.ballot.answer(&self.raft.metrics().borrow(), request)
     }
 
     pub async fn on_take_over(&self, leader: NodeId) -> Result<(), ReplicaError> {
