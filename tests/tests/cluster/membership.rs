@@ -44,8 +44,11 @@ async fn a_promoted_worker_votes_and_a_demoted_manager_does_not() {
         cluster.client(asked).set_role(&name, role).await.expect("roles are changed");
         asked = expected[0];
         wait_voters(&mut cluster, expected).await;
-        let is_manager = cluster.nodes()[position].manager(|_| ()).is_some();
-        assert_eq!(is_manager, role == Manager, "{name} knows what it is");
+        cluster
+            .wait_for(format!("{name} knows what it is"), async |it| {
+                it.nodes()[position].manager(|_| ()).is_some() == (role == Manager)
+            })
+            .await;
         cluster.wait_running(asked, "web", 3).await;
     }
     let refused = cluster.client(1).set_role("n2", Worker).await.expect_err("it is the last one");
