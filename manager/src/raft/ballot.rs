@@ -51,6 +51,12 @@ impl Ballot {
         })
     }
 
+    /// Another one said no. Until the last has answered, which may hang, nobody is to be refused
+    /// for the sake of this manager.
+    pub(super) fn refused(&self) {
+        self.stand.send_if_modified(|stand| std::mem::take(&mut stand.asks));
+    }
+
     /// Whether this manager gave way to nobody since it began.
     pub(super) fn end(&self) -> bool {
         self.stand.send_if_modified(|stand| {
@@ -130,15 +136,16 @@ mod tests {
     enum Step {
         Begins(bool),
         Ends(bool),
+        Refused,
         /// A candidate, the term and index of its last entry, and whether it is told yes.
         Asked(u64, (u64, u64), bool),
     }
 
     #[test]
     fn of_two_candidates_one_gives_way() {
-        use Step::{Asked, Begins, Ends};
+        use Step::{Asked, Begins, Ends, Refused};
         let same = (2, 20);
-        let cases: [&[Step]; 7] = [
+        let cases: [&[Step]; 9] = [
             &[Begins(true), Ends(true), Begins(true)],
             &[Asked(4, (2, 19), false), Asked(4, (1, 30), false), Asked(4, same, true)],
             // It has promised itself to one, and stands not against it.
@@ -147,6 +154,9 @@ mod tests {
             &[Begins(true), Asked(4, same, false), Ends(true)],
             &[Begins(true), Asked(6, same, true), Ends(false)],
             &[Begins(true), Asked(4, (2, 21), true), Ends(false)],
+            // Not against one that refused it, and may win itself.
+            &[Begins(true), Refused, Asked(4, same, true), Ends(false)],
+            &[Begins(true), Refused, Ends(true), Begins(true), Asked(4, same, false)],
             &[Begins(true), Asked(6, (2, 19), false), Ends(true), Asked(6, same, true)],
         ];
         let metrics = Metrics::new_initial(NodeId(OWN));
@@ -156,6 +166,10 @@ mod tests {
                 let (found, expected) = match step {
                     Begins(expected) => (ballot.begin(), expected),
                     Ends(expected) => (ballot.end(), expected),
+                    Refused => {
+                        ballot.refused();
+                        continue;
+                    }
                     Asked(candidate, (last_log_term, last_log_index), expected) => {
                         let request = PreVoteRequest {
                             candidate: *candidate,

@@ -138,7 +138,8 @@ impl Elections {
                 Some((node, Some(PreVoteResponse { granted: true, .. }))) => {
                     granted.insert(node);
                 }
-                Some(_) => {}
+                Some((_, Some(_))) => self.ballot.refused(),
+                Some((_, None)) => {}
                 None => return false,
             }
         }
