@@ -7,6 +7,7 @@ use crate::host;
 use agent_core::container::{ContainerEvent, Seen};
 use common::backoff;
 use common::node::NodeDescription;
+use shell::threads::at_notch;
 use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -222,7 +223,7 @@ impl<C: Containers> EngineWatch<C> {
         health: &mut Health,
     ) -> Result<(), NobodyListens> {
         let now = Instant::now();
-        agenda.ping = now + PING_EVERY;
+        agenda.ping = at_notch(now + PING_EVERY);
         let failed = match done {
             Done::Listed(Ok(seen)) => {
                 agenda.list = now + LIST_EVERY;

@@ -57,9 +57,7 @@ enum Verb {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let result = match runtime {
+    let result = match shell::threads::runtime() {
         Ok(runtime) => runtime.block_on(run(arguments)),
         Err(error) => Err(anyhow::Error::new(error).context("no threads can be started")),
     };

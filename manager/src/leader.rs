@@ -6,6 +6,7 @@ use common::{IdGen, NodeId};
 use manager_core::change::{Batch, Event};
 use manager_core::leader::{Input, Leader, Output, SessionId, Telling};
 use shell::supervisor::{OnFailure, Scope};
+use shell::threads::at_length;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
@@ -19,6 +20,8 @@ const INBOX_MAX: usize = 1_024;
 /// Messages that wait for one agent; one that is further behind is cut off and comes back.
 const OUTBOX_MAX: usize = 64;
 const STOP_GRACE: Duration = Duration::from_secs(1);
+/// A plan for as many may take long.
+const MANY_TASKS: usize = 5_000;
 
 /// A question about the leader's memory, asked in its own loop.
 type Question = Box<dyn FnOnce(&Leader) + Send>;
@@ -113,7 +116,7 @@ async fn lead_again_and_again(
         let now = replica.clock().now();
         let predecessor = replica.predecessor(me, term);
         let seed = IdGen::from_seed(ids.next_u64());
-        let core = Leader::new(replica.feed().state(), seed, predecessor, now);
+        let core = Leader::new(me, replica.feed().state(), seed, predecessor, now);
         let running = Running {
             core,
             replica: replica.clone(),
@@ -264,7 +267,10 @@ impl Running {
 
     fn settle(&mut self) {
         let now = self.replica.clock().now();
-        let (outputs, wake_at) = self.core.settle(now);
+        let (outputs, wake_at) = match self.core.state().task_count() {
+            0..MANY_TASKS => self.core.settle(now),
+            MANY_TASKS.. => at_length(|| self.core.settle(now)),
+        };
         for output in outputs {
             self.perform(output);
         }

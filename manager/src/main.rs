@@ -2,11 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Two threads do: the work is waiting, and a board has few cores.
 fn main() -> ExitCode {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    match runtime {
+    match shell::threads::runtime() {
         Ok(runtime) => runtime.block_on(manager::cli::run(manager::daemon::run)),
         Err(error) => {
             use std::io::Write;

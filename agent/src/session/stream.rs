@@ -10,6 +10,7 @@ use proto::convert::{Malformed, read_assignments};
 use proto::v1;
 use proto::v1::dispatcher_client::DispatcherClient;
 use proto::v1::{agent_message, manager_message};
+use shell::threads::at_notch;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -116,7 +117,7 @@ impl Pulse {
     /// A tenth more or less, so that a crowd does not beat as one.
     fn advance(&mut self, now: Instant, dice: &mut IdGen) {
         let percent = 90 + u32::try_from(dice.below(21)).unwrap_or(0);
-        self.next = now + self.period * percent / 100;
+        self.next = at_notch(now + self.period * percent / 100);
     }
 }
 

@@ -8,4 +8,5 @@ pub mod net;
 pub mod store;
 pub mod supervisor;
 pub mod telemetry;
+pub mod threads;
 pub mod tls;

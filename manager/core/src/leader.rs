@@ -10,7 +10,7 @@ pub use sessions::{Hello, Membership, SessionId, Telling};
 
 use crate::change::{Batch, Event, Unity};
 use crate::draft::{Draft, Observed};
-use crate::liveness::{self, Liveness, Verdict};
+use crate::liveness::{Liveness, Verdict};
 use crate::planner::{CREATED_PER_PLAN_MAX, Planner};
 use crate::scheduler::Waiting;
 use crate::soft::Soft;
@@ -104,12 +104,13 @@ pub enum Predecessor {
 
 impl Leader {
     pub fn new(
+        own: NodeId,
         state: Arc<State>,
         ids: IdGen,
         predecessor: Option<Predecessor>,
         now: Stamp,
     ) -> Leader {
-        let mut liveness = Liveness::new(now.at);
+        let mut liveness = Liveness::new(own, now.at);
         for node in state.nodes() {
             liveness.watch(node.id, node.spec.down_after);
         }
@@ -282,7 +283,7 @@ impl Leader {
         }
         self.liveness.connected(node, now.at);
         self.sessions.open(session, node, out);
-        let period = liveness::beat_period(self.sessions.len());
+        let period = self.liveness.beat_period(node);
         self.sessions.welcome(session, &self.state, period, out);
         self.is_up(node, Up::Connected);
         self.described(node, hello.description, Some((hello.kind, hello.address)));

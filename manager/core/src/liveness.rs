@@ -5,16 +5,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub const BEAT_PERIOD: Duration = Duration::from_millis(500);
+/// The agent of the leader's own node lives and dies with it, and says at once when its engine
+/// is ill: more would only wake a board that has nothing to do.
+const OWN_BEAT_PERIOD: Duration = Duration::from_secs(5);
 /// The leader wants to read no more beats a second than this.
 const BEATS_PER_SECOND_MAX: usize = 2_000;
 const DOWN_AFTER_LEAST: Duration = Duration::from_secs(2);
 const DOWN_AFTER_PERIODS: u32 = 4;
-/// How much of a node's worst lateness of late is granted to it again, and at most.
-const LATENESS_FACTOR: u32 = 3;
+/// How much of a node's worst lateness is granted to it again, in halves: of what was a moment
+/// ago, and of what is remembered at all.
+const FRESH_LATENESS_HALVES: u32 = 6;
+const OLD_LATENESS_HALVES: u32 = 3;
 const LATENESS_ALLOWANCE_MAX: Duration = Duration::from_secs(15);
-/// Lateness is remembered in this many stretches of [`STRETCH`]: one minute.
-const STRETCHES: usize = 6;
-const STRETCH: Duration = Duration::from_secs(10);
+/// Lateness is remembered in this many stretches of [`STRETCH`], and is fresh in the last two.
+const STRETCHES: usize = 10;
+const STRETCH: Duration = Duration::from_secs(60);
 /// A new leader gives every node this long to find it.
 const RECONNECT_GRACE: Duration = Duration::from_secs(5);
 /// A program that said it would be back has this long.
@@ -33,6 +38,8 @@ const AFTER_OWN_LATENESS: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Liveness {
     nodes: BTreeMap<NodeId, Watched>,
+    /// The node of the leader itself.
+    own: NodeId,
     since: Timestamp,
     last_look: Timestamp,
     expected_look: Timestamp,
@@ -58,15 +65,15 @@ pub enum Verdict {
     EngineIll { detail: String },
 }
 
-/// How often a node is to beat, so that the leader is not drowned by many.
-pub fn beat_period(nodes: usize) -> Duration {
+/// How often each of so many nodes is to beat, so that the leader is not drowned by them.
+fn period_of_many(nodes: usize) -> Duration {
     let needed = Duration::from_millis((nodes * 1_000 / BEATS_PER_SECOND_MAX) as u64);
     needed.max(BEAT_PERIOD)
 }
 
 /// Fast where it can be, calm on a board that swaps or hangs on Wi-Fi.
-pub fn down_after(period: Duration, worst_lateness: Duration) -> Duration {
-    let allowance = (worst_lateness * LATENESS_FACTOR).min(LATENESS_ALLOWANCE_MAX);
+fn down_after(period: Duration, allowance: Duration) -> Duration {
+    let allowance = allowance.min(LATENESS_ALLOWANCE_MAX);
     DOWN_AFTER_LEAST.max(period * DOWN_AFTER_PERIODS).max(period + allowance)
 }
 
@@ -95,15 +102,18 @@ impl Watched {
         *slot = late.max(*slot);
     }
 
-    fn worst_lateness(&self) -> Duration {
-        self.lateness.iter().copied().max().unwrap_or_default()
+    fn allowance(&self) -> Duration {
+        let of = |stretch: u64| self.lateness[(stretch % STRETCHES as u64) as usize];
+        let fresh = of(self.stretch).max(of(self.stretch.wrapping_sub(1)));
+        let old = self.lateness.iter().copied().max().unwrap_or_default();
+        (fresh * FRESH_LATENESS_HALVES).max(old * OLD_LATENESS_HALVES) / 2
     }
 
     fn limit(&self, period: Duration) -> Duration {
         match (self.down_after, self.connected) {
             (_, _) if self.restarting => RESTART_GRACE,
-            (Some(fixed), _) => fixed,
-            (None, true) => down_after(period, self.worst_lateness()),
+            (Some(fixed), _) => fixed.max(period * 2),
+            (None, true) => down_after(period, self.allowance()),
             (None, false) => RECONNECT_GRACE,
         }
     }
@@ -138,8 +148,18 @@ impl Watched {
 }
 
 impl Liveness {
-    pub fn new(now: Timestamp) -> Liveness {
-        Liveness { nodes: BTreeMap::new(), since: now, last_look: now, expected_look: now }
+    pub fn new(own: NodeId, now: Timestamp) -> Liveness {
+        Liveness { nodes: BTreeMap::new(), own, since: now, last_look: now, expected_look: now }
+    }
+
+    /// How often this node is to beat.
+    pub fn beat_period(&self, node: NodeId) -> Duration {
+        self.periods()(node)
+    }
+
+    fn periods(&self) -> impl Fn(NodeId) -> Duration + use<> {
+        let (own, of_many) = (self.own, period_of_many(self.nodes.len()));
+        move |node| if node == own { of_many.max(OWN_BEAT_PERIOD) } else { of_many }
     }
 
     /// Every clock starts with the leader that reads it.
@@ -179,7 +199,7 @@ impl Liveness {
     }
 
     pub fn heard(&mut self, node: NodeId, engine_ill: &str, now: Timestamp) {
-        let period = beat_period(self.nodes.len());
+        let period = self.beat_period(node);
         let Some(watched) = self.nodes.get_mut(&node) else { return };
         // How long a restart takes says nothing of the next beats.
         if watched.connected && !watched.restarting {
@@ -209,19 +229,20 @@ impl Liveness {
             }
         }
         self.last_look = now;
-        let period = beat_period(self.nodes.len());
-        let verdict = |(id, it): (&NodeId, &mut Watched)| Some((*id, it.verdict(period, now)?));
+        let period = self.periods();
+        let verdict =
+            |(id, it): (&NodeId, &mut Watched)| Some((*id, it.verdict(period(*id), now)?));
         self.nodes.iter_mut().filter_map(verdict).collect()
     }
 
     /// When to look again. The caller promises to be there then, or to be late.
     pub fn look_at(&mut self, is_up: impl Fn(NodeId) -> bool) -> Option<Timestamp> {
-        let period = beat_period(self.nodes.len());
+        let period = self.periods();
         let next = self
             .nodes
             .iter()
             .filter(|(id, _)| is_up(**id))
-            .map(|(_, it)| it.due(period))
+            .map(|(id, it)| it.due(period(*id)))
             .min()
             .map(|it| it.max(self.last_look + Duration::from_millis(10)));
         self.expected_look = next.unwrap_or(Timestamp(u64::MAX));
@@ -234,11 +255,12 @@ mod tests {
     use super::*;
 
     const NODE: NodeId = NodeId(1);
+    const LEADER: NodeId = NodeId(9);
 
     /// Plays beats at these milliseconds, looking exactly when asked to, and answers when the
     /// node was first taken for down.
     fn down_at(beats: &[u64], until: u64) -> Option<u64> {
-        let mut liveness = Liveness::new(Timestamp(0));
+        let mut liveness = Liveness::new(LEADER, Timestamp(0));
         liveness.watch(NODE, None);
         let mut beats = beats.iter().peekable();
         let mut now = Timestamp(0);
@@ -281,16 +303,18 @@ mod tests {
     }
 
     #[test]
-    fn lateness_is_forgotten_after_a_minute() {
-        let mut beats: Vec<u64> = (1..20).map(|it| it * 500).collect();
-        beats.extend((0..160).map(|it| 11_400 + it * 500));
-        let last = beats[beats.len() - 1];
-        assert_eq!(down_at(&beats, 200_000), Some(last + 2_050));
+    fn lateness_counts_half_after_two_minutes_and_is_forgotten_after_ten() {
+        for (beats_since, expected) in [(120, 4_750), (300, 2_650), (1_300, 2_050)] {
+            let mut beats: Vec<u64> = (1..20).map(|it| it * 500).collect();
+            beats.extend((0..beats_since).map(|it| 11_400 + it * 500));
+            let last = beats[beats.len() - 1];
+            assert_eq!(down_at(&beats, 1_000_000), Some(last + expected), "{beats_since}");
+        }
     }
 
     #[test]
     fn a_leader_that_was_late_itself_blames_nobody() {
-        let mut liveness = Liveness::new(Timestamp(0));
+        let mut liveness = Liveness::new(LEADER, Timestamp(0));
         liveness.watch(NODE, None);
         liveness.heard(NODE, "", Timestamp(500));
         let look = liveness.look_at(|_| true).expect("one node is watched");
@@ -301,7 +325,7 @@ mod tests {
 
     #[test]
     fn beats_that_wait_to_be_read_are_read_before_the_verdict() {
-        let mut liveness = Liveness::new(Timestamp(0));
+        let mut liveness = Liveness::new(LEADER, Timestamp(0));
         liveness.watch(NODE, None);
         liveness.heard(NODE, "", Timestamp(500));
         let look = liveness.look_at(|_| true).expect("one node is watched");
@@ -324,7 +348,7 @@ mod tests {
 
     #[test]
     fn a_power_cut_is_no_lateness() {
-        let mut liveness = Liveness::new(Timestamp(0));
+        let mut liveness = Liveness::new(LEADER, Timestamp(0));
         liveness.watch(NODE, None);
         liveness.heard(NODE, "", Timestamp(500));
         liveness.connected(NODE, Timestamp(9_000));
@@ -334,7 +358,7 @@ mod tests {
 
     #[test]
     fn one_that_said_it_would_be_back_is_waited_for() {
-        let mut liveness = Liveness::new(Timestamp(0));
+        let mut liveness = Liveness::new(LEADER, Timestamp(0));
         liveness.watch(NODE, None);
         liveness.heard(NODE, "", Timestamp(500));
         liveness.restarts(NODE);
@@ -345,7 +369,7 @@ mod tests {
 
     #[test]
     fn an_ill_engine_counts_as_an_ill_node() {
-        let mut liveness = Liveness::new(Timestamp(0));
+        let mut liveness = Liveness::new(LEADER, Timestamp(0));
         liveness.watch(NODE, None);
         for beat in 1..=8 {
             liveness.heard(NODE, "no answer for 4 s", Timestamp(beat * 500));

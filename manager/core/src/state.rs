@@ -107,6 +107,10 @@ impl State {
         self.tables.tasks.values()
     }
 
+    pub fn task_count(&self) -> usize {
+        self.tables.tasks.len()
+    }
+
     pub fn tasks_of(&self, service: ServiceId) -> impl Iterator<Item = &Arc<Task>> {
         self.named(self.indexes.tasks_by_service.get(&service))
     }

@@ -10,7 +10,7 @@
 mod records;
 mod recovery;
 
-use super::log_cache::LogCache;
+use super::log_cache::{Located, LogCache};
 use super::types::TypeConfig;
 use common::NodeId;
 use openraft::storage::{LogFlushed, RaftLogStorage};
@@ -22,6 +22,7 @@ pub use records::Defect;
 use records::{BOUNDS_KEY, Bounds, EntryReader, VOTE_KEY};
 use shell::codec::CodecError;
 use shell::store::{Done, Store, StoreError, Tree, Write};
+use shell::threads::at_length;
 use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, Range, RangeBounds};
@@ -209,18 +210,26 @@ impl LogStore {
 }
 
 impl LogReader {
-    /// Reading from the disk blocks this thread. Only a follower that lags by more than the
-    /// cache holds makes it happen, and at most for one message's worth.
     fn read(
         &self,
         range: Range<u64>,
         bytes_max: usize,
     ) -> Result<Vec<Entry<TypeConfig>>, LogError> {
         let located = self.cache().locate(range, bytes_max);
-        let wanted = located.on_disk;
-        if wanted.is_empty() {
-            return Ok(located.cached);
+        match located.on_disk.is_empty() {
+            true => Ok(located.cached),
+            false => at_length(|| self.read_on(located, bytes_max)),
         }
+    }
+
+    /// From the disk, which only a follower that lags by more than the cache holds makes happen,
+    /// and at most for one message's worth.
+    fn read_on(
+        &self,
+        located: Located,
+        bytes_max: usize,
+    ) -> Result<Vec<Entry<TypeConfig>>, LogError> {
+        let wanted = located.on_disk;
         let (mut entries, mut bytes) = (Vec::new(), 0);
         let mut expected = wanted.clone();
         let mut gap = Defect::Missing;

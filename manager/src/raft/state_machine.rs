@@ -13,6 +13,7 @@ use openraft::{
     Entry, EntryPayload, LogId, RaftSnapshotBuilder, Snapshot, SnapshotMeta, StorageError,
     StorageIOError, StoredMembership,
 };
+use shell::threads::at_length;
 use std::io::Cursor;
 use std::sync::Arc;
 use tokio::sync::{broadcast, watch};
@@ -157,9 +158,9 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         snapshot: Box<Cursor<Vec<u8>>>,
     ) -> Result<(), StorageError<NodeId>> {
         let data = snapshot.into_inner();
-        let tables: Tables = shell::codec::decode(&data).map_err(unreadable)?;
+        let tables: Tables = at_length(|| shell::codec::decode(&data)).map_err(unreadable)?;
         self.snapshots.save(meta.clone(), data).await.map_err(unreadable)?;
-        self.state = State::from(tables);
+        self.state = at_length(|| State::from(tables));
         self.applied = meta.last_log_id;
         self.membership = meta.last_membership.clone();
         self.feed.publish(&self.state, vec![Event::Resync]);
@@ -169,7 +170,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     async fn get_current_snapshot(
         &mut self,
     ) -> Result<Option<Snapshot<TypeConfig>>, StorageError<NodeId>> {
-        let stored = self.snapshots.load().map_err(unreadable)?;
+        let stored = at_length(|| self.snapshots.load()).map_err(unreadable)?;
         Ok(stored.map(|(meta, data)| Snapshot { meta, snapshot: Box::new(Cursor::new(data)) }))
     }
 }
@@ -185,7 +186,7 @@ pub struct Builder {
 
 impl RaftSnapshotBuilder<TypeConfig> for Builder {
     async fn build_snapshot(&mut self) -> Result<Snapshot<TypeConfig>, StorageError<NodeId>> {
-        let data = shell::codec::encode(self.state.tables()).map_err(unreadable)?;
+        let data = at_length(|| shell::codec::encode(self.state.tables())).map_err(unreadable)?;
         let index = self.applied.map_or(0, |it| it.index);
         let term = self.applied.map_or(0, |it| it.leader_id.term);
         let meta = SnapshotMeta {

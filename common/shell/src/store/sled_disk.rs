@@ -9,6 +9,7 @@
 
 use super::{Disk, KeyRange, Record, StoreError, Tree, VALUE_BYTES_MAX, Write};
 use std::collections::BTreeMap;
+use std::ffi::c_ulong;
 use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
@@ -28,6 +29,8 @@ const UNSYNCED_BYTES_MAX: i64 = SEGMENT_BYTES / 4;
 /// Keys that are changed before the log's growth is looked at again. A key may cost the rewriting
 /// of pages beside its own: eight have been seen to take 272 KiB, and there is room for 384.
 const STEP_KEYS: usize = 8;
+/// How late the timers of sled's own threads may go off.
+const TIMER_SLACK_NANOS: c_ulong = 1_000_000_000;
 const FILE_BYTES_MAX: Option<u64> =
     if cfg!(target_pointer_width = "32") { Some(2 << 30) } else { None };
 
@@ -53,7 +56,7 @@ impl SledDisk {
         remove_half_written(folder).map_err(fails)?;
         let config =
             sled::Config::new().path(folder).cache_capacity(CACHE_BYTES).flush_every_ms(None);
-        let database = contained(folder, || config.open())?;
+        let database = with_lazy_timers(|| contained(folder, || config.open()))?;
         contained(folder, || database.iter().try_for_each(|record| record.map(drop)))?;
         contained(folder, || database.flush())?;
         sync_new_files(folder).map_err(fails)?;
@@ -214,6 +217,22 @@ fn sync_new_files(folder: &Path) -> io::Result<()> {
         Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
         Some(_) | None => Ok(()),
     }
+}
+
+/// sled keeps seven threads that look every second whether they are still wanted, and are woken
+/// at once where there is work. Threads have the timers of the thread that makes them: with lazy
+/// ones they look half as often, and when the processor is awake anyway.
+fn with_lazy_timers<T>(make_threads: impl FnOnce() -> T) -> T {
+    use nix::sys::prctl::{get_timerslack, set_timerslack};
+    let usual = get_timerslack().ok().and_then(|it| c_ulong::try_from(it).ok());
+    let is_lazy = usual.is_some() && set_timerslack(TIMER_SLACK_NANOS).is_ok();
+    let made = make_threads();
+    if let Some(usual) = usual.filter(|_| is_lazy)
+        && let Err(error) = set_timerslack(usual)
+    {
+        tracing::debug!(%error, "the timers of this thread stay lazy");
+    }
+    made
 }
 
 /// Runs a call into sled and turns its errors, and its panics, into ours.

@@ -63,10 +63,6 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    pub(super) fn len(&self) -> usize {
-        self.sessions.len()
-    }
-
     pub(super) fn node(&self, session: SessionId) -> Option<NodeId> {
         self.sessions.get(&session).map(|it| it.node)
     }

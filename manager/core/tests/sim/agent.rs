@@ -13,7 +13,7 @@ use agent_core::container::{ContainerEvent, Outcome, Seen};
 use agent_core::reports::{Outbox, TaskReport};
 use agent_core::worker::{Action, BootMark, Input as WorkerInput, Worker};
 use common::assignment::AssignmentSet;
-use common::{NodeId, TaskId, WallTime};
+use common::{NodeId, TaskId};
 use manager_core::leader::{Input, Parting, SessionId, Telling};
 use std::collections::{BTreeMap, BTreeSet};
 use watch::Watch;
@@ -217,7 +217,7 @@ fn connect(world: &mut World, node: NodeId) {
 
 fn beat(world: &mut World, node: NodeId) {
     soon(world, node, (BEAT_MS - 50, BEAT_MS + 50), Event::Beat);
-    let (now, wall) = (world.now, WallTime(world.now));
+    let (now, wall) = (world.now, world.wall(node));
     let machine = world.machine_mut(node);
     let Some(session) = &machine.agent.session else { return };
     let (session, lost) = (session.id, now - session.answered > ANSWER_LIMIT_MS);

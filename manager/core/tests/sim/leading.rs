@@ -2,7 +2,7 @@
 
 use crate::checks;
 use crate::world::{Happening, LastLeader, World};
-use common::{IdGen, NodeId, Stamp, Timestamp, Version, WallTime};
+use common::{IdGen, NodeId, Stamp, Timestamp, Version};
 use manager_core::change::{Batch, Event};
 use manager_core::leader::{Input, Leader, Output, Predecessor, SessionId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,10 +80,15 @@ impl Leading {
 impl World {
     /// Cluster time.
     pub(crate) fn stamp(&self) -> Stamp {
-        let wall = WallTime(EPOCH + self.now);
         match &self.leader {
-            Some(leading) => Stamp { at: Timestamp(EPOCH + self.now - leading.behind), wall },
-            None => Stamp { at: self.log.state().clock().at.max(Timestamp(EPOCH)), wall },
+            Some(leading) => Stamp {
+                at: Timestamp(EPOCH + self.now - leading.behind),
+                wall: self.wall(leading.node),
+            },
+            None => Stamp {
+                at: self.log.state().clock().at.max(Timestamp(EPOCH)),
+                wall: self.wall(self.managers.first().copied().unwrap_or(NodeId(0))),
+            },
         }
     }
 
@@ -135,8 +140,8 @@ impl World {
             LastLeader::Silent { .. } | LastLeader::Orderly { .. } | LastLeader::Nobody => None,
         };
         let ids = IdGen::from_seed(self.chance.next_u64());
-        let now = Stamp { at: Timestamp(at), wall: WallTime(EPOCH + self.now) };
-        let core = Leader::new(Arc::new(self.log.state().clone()), ids, predecessor, now);
+        let now = Stamp { at: Timestamp(at), wall: self.wall(node) };
+        let core = Leader::new(node, Arc::new(self.log.state().clone()), ids, predecessor, now);
         let sessions = BTreeMap::new();
         self.leader = Some(Leading { node, term, core, wake: None, sessions, behind, known });
         self.with_leader(term, |_, _| Vec::new());

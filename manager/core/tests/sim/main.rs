@@ -21,7 +21,7 @@ mod users;
 mod world;
 
 use std::io::Write;
-use world::World;
+use world::{WallClocks, World};
 
 /// In the ordinary run; `SKEP_SIM_SEEDS` asks for more, `SKEP_SIM_FROM` for others.
 const SEEDS: u64 = 300;
@@ -57,7 +57,7 @@ fn safe_while_faults_last_and_right_when_they_are_over() {
     let mut moves = 0;
     for seed in seeds.clone() {
         let running = Running { seed };
-        let mut world = World::new(seed, trace);
+        let mut world = World::new(seed, WallClocks::Wrong, trace);
         let wrong: Vec<String> = world.run().iter().map(ToString::to_string).collect();
         assert!(wrong.is_empty(), "seed {}: {}", running.seed, wrong.join("\n"));
         moves += world.started();
@@ -66,4 +66,16 @@ fn safe_while_faults_last_and_right_when_they_are_over() {
     let seeds = seeds.end - seeds.start;
     assert!(moves > seeds * 5, "{moves} containers were started in {seeds} runs");
     drop(writeln!(std::io::stderr(), "{seeds} seeds, {moves} containers started"));
+}
+
+#[test]
+fn clocks_that_are_a_day_off_move_nothing() {
+    for seed in 0..20 {
+        let run = |wall_clocks| {
+            let mut world = World::new(seed, wall_clocks, false);
+            assert!(world.run().is_empty(), "seed {seed}");
+            world.footprint()
+        };
+        assert_eq!(run(WallClocks::Right), run(WallClocks::Wrong), "seed {seed}");
+    }
 }

@@ -8,7 +8,7 @@ use crate::founding;
 use crate::leading::Leading;
 use crate::log::Log;
 use crate::machine::Machine;
-use common::{IdGen, NodeId, TaskId};
+use common::{IdGen, NodeId, TaskId, WallTime};
 use manager_core::change::{Batch, Change, Event, Unity};
 use manager_core::leader::{Input, SessionId, Telling};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +20,15 @@ const HEALING_MS: u64 = 400_000;
 /// And after that, nothing may be written for so long.
 const QUIET_MS: u64 = 20_000;
 const STEPS_MAX: u64 = 2_000_000;
+const DAY_MS: u64 = 24 * 3_600_000;
+
+/// What the machines believe what time it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WallClocks {
+    Right,
+    /// By up to a day in either direction.
+    Wrong,
+}
 
 pub(crate) struct World {
     pub(crate) now: u64,
@@ -41,6 +50,7 @@ pub(crate) struct World {
     /// Of every task that ever ran.
     pub(crate) attempts: BTreeMap<TaskId, Attempt>,
     pub(crate) wrong: Vec<Violation>,
+    wall_clocks: WallClocks,
     trace: bool,
 }
 
@@ -88,7 +98,7 @@ pub(crate) enum Happening {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, trace: bool) -> World {
+    pub(crate) fn new(seed: u64, wall_clocks: WallClocks, trace: bool) -> World {
         let mut world = World {
             now: 0,
             chance: IdGen::from_seed(seed ^ 0x5eed),
@@ -105,6 +115,7 @@ impl World {
             broken: BTreeSet::new(),
             attempts: BTreeMap::new(),
             wrong: Vec::new(),
+            wall_clocks,
             trace,
         };
         founding::found(&mut world);
@@ -115,6 +126,19 @@ impl World {
 
     pub(crate) fn started(&self) -> u64 {
         self.machines.values().map(|it| it.engine.started()).sum()
+    }
+
+    /// All that can be told of a run from outside, in few numbers.
+    pub(crate) fn footprint(&self) -> (u64, u64, u64) {
+        (self.sequence, self.terms, self.started())
+    }
+
+    pub(crate) fn wall(&self, node: NodeId) -> WallTime {
+        let days_off = match self.wall_clocks {
+            WallClocks::Right => 1,
+            WallClocks::Wrong => node.0 % 3,
+        };
+        WallTime(DAY_MS * (100 + days_off) + self.now)
     }
 
     /// Runs faults, healing and quiet, and answers what was wrong.
