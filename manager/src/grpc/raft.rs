@@ -2,7 +2,6 @@
 
 use super::manager;
 use crate::seat::Seat;
-use common::NodeId;
 use proto::v1;
 use proto::v1::raft_server::Raft;
 use shell::codec::CodecError;
@@ -98,10 +97,10 @@ impl Raft for RaftService {
 
     async fn take_over(
         &self,
-        request: Request<v1::TakeOverRequest>,
+        _: Request<v1::TakeOverRequest>,
     ) -> Result<Response<v1::TakeOverResponse>, Status> {
         let manager = manager(&self.seats)?;
-        let taken = manager.replica().on_take_over(NodeId(request.get_ref().leader)).await;
+        let taken = manager.replica().on_take_over().await;
         taken.map_err(|error| Status::unavailable(error.to_string()))?;
         Ok(Response::new(v1::TakeOverResponse {}))
     }

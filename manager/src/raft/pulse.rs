@@ -10,6 +10,7 @@ use common::NodeId;
 use openraft::ServerState;
 use proto::v1::{BeatRequest, BeatResponse};
 use shell::supervisor::{OnFailure, Scope};
+use shell::threads::at_notch;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
@@ -17,8 +18,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 
-pub(super) const BEAT_PERIOD: Duration = Duration::from_millis(250);
-const BEAT_LIMIT: Duration = Duration::from_millis(800);
+pub(super) const BEAT_PERIOD: Duration = Duration::from_millis(400);
+/// One that says something new finds room behind one that is on its way.
+const BEATS_WAITING_MAX: usize = 2;
+const BEAT_LIMIT: Duration = Duration::from_millis(1_000);
 /// A leader that heard from no quorum for so long says so instead of letting users wait.
 const QUORUM_LOST_AFTER: Duration = Duration::from_millis(1_500);
 
@@ -28,6 +31,8 @@ pub(super) struct Heard {
     pub(super) leader: NodeId,
     pub(super) term: u64,
     pub(super) at: Instant,
+    /// It is about to give the leadership away.
+    pub(super) retires: bool,
 }
 
 /// What this manager knows of the others by their beats.
@@ -37,8 +42,8 @@ pub(super) struct Pulse {
     answered: watch::Sender<BTreeMap<NodeId, Instant>>,
     /// The term of this manager's latest leadership, and whom it had heard last before it.
     former: watch::Sender<(u64, Option<Heard>)>,
-    /// The leader that asked this manager to take over, until another one speaks.
-    retired: watch::Sender<Option<NodeId>>,
+    /// Whether this manager is about to give its leadership away.
+    retires: watch::Sender<bool>,
     clock: ClusterClock,
 }
 
@@ -48,7 +53,7 @@ impl Pulse {
             heard: watch::Sender::new(None),
             answered: watch::Sender::default(),
             former: watch::Sender::default(),
-            retired: watch::Sender::new(None),
+            retires: watch::Sender::new(false),
             clock,
         }
     }
@@ -61,20 +66,21 @@ impl Pulse {
     /// replaced from its own next append.
     pub(super) fn on_beat(&self, beat: &BeatRequest, own_term: u64) -> BeatResponse {
         if beat.term >= own_term {
-            let heard = Heard { leader: NodeId(beat.leader), term: beat.term, at: Instant::now() };
-            self.heard.send_replace(Some(heard));
-            self.retired.send_if_modified(|it| it.take().is_some());
+            self.heard.send_replace(Some(Heard {
+                leader: NodeId(beat.leader),
+                term: beat.term,
+                at: Instant::now(),
+                retires: beat.retires,
+            }));
             self.clock.heard(common::Timestamp(beat.cluster_millis));
         }
         BeatResponse { term: own_term }
     }
 
-    pub(super) fn retires(&self, leader: NodeId) {
-        self.retired.send_replace(Some(leader));
-    }
-
-    pub(super) fn retired(&self) -> Option<NodeId> {
-        *self.retired.borrow()
+    /// Tells all others at once, and as long as what is returned lives.
+    pub(super) fn retire(&self) -> Retiring {
+        self.retires.send_replace(true);
+        Retiring(self.retires.clone())
     }
 
     /// When each manager last answered this one's beats.
@@ -113,6 +119,17 @@ impl Pulse {
     }
 }
 
+/// Where the leadership was not lost after all, the next beat says so.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Retiring(watch::Sender<bool>);
+
+impl Drop for Retiring {
+    fn drop(&mut self) {
+        self.0.send_replace(false);
+    }
+}
+
 /// While this manager leads, tells all others so.
 pub(super) fn start(scope: &Scope, raft: Raft, links: Links, pulse: Pulse) {
     let tasks = scope.clone();
@@ -134,10 +151,9 @@ async fn beat_while_leading(tasks: &Scope, raft: &Raft, links: &Links, pulse: &P
         }
         pulse.begin(&peers(&metrics.borrow()));
         let mut conversations: BTreeMap<NodeId, mpsc::Sender<BeatRequest>> = BTreeMap::new();
-        let mut ticks = tokio::time::interval(BEAT_PERIOD);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut retires = pulse.retires.subscribe();
         loop {
-            ticks.tick().await;
+            let retires_now = *retires.borrow_and_update();
             let now = metrics.borrow().clone();
             if now.state != ServerState::Leader {
                 break;
@@ -146,7 +162,8 @@ async fn beat_while_leading(tasks: &Scope, raft: &Raft, links: &Links, pulse: &P
             conversations.retain(|node, beats| !beats.is_closed() && peers.contains_key(node));
             let leader = links.own_node().0;
             let cluster_millis = pulse.clock.now().at.0;
-            let beat = BeatRequest { leader, term: now.current_term, cluster_millis };
+            let term = now.current_term;
+            let beat = BeatRequest { leader, term, cluster_millis, retires: retires_now };
             for (node, peer) in peers {
                 let beats = conversations
                     .entry(node)
@@ -156,6 +173,8 @@ async fn beat_while_leading(tasks: &Scope, raft: &Raft, links: &Links, pulse: &P
                     tracing::debug!(%node, "a beat is left out: the one before is still on its way");
                 }
             }
+            let next = at_notch(Instant::now() + BEAT_PERIOD);
+            drop(tokio::time::timeout_at(next, retires.changed()).await);
         }
     }
 }
@@ -176,7 +195,7 @@ fn converse(
     pulse: &Pulse,
     (node, peer): (NodeId, Peer),
 ) -> mpsc::Sender<BeatRequest> {
-    let (beats, to_send) = mpsc::channel(1);
+    let (beats, to_send) = mpsc::channel(BEATS_WAITING_MAX);
     let (links, pulse) = (links.clone(), pulse.clone());
     tasks.spawn("beats to a manager", OnFailure::Log, async move {
         if exchange(&links, &pulse, (node, peer), to_send).await.is_none() {

@@ -186,11 +186,12 @@ impl Replica {
     }
 
     pub fn predecessor(&self, me: NodeId, term: u64) -> Option<Predecessor> {
-        if let Some(node) = self.pulse.retired() {
-            return Some(Predecessor::Orderly { node });
-        }
         let heard = self.pulse.former(term).filter(|it| it.leader != me)?;
-        Some(Predecessor::Silent { node: heard.leader, last_heard: self.clock.at(heard.at) })
+        let (node, last_heard) = (heard.leader, self.clock.at(heard.at));
+        Some(match heard.retires {
+            true => Predecessor::Orderly { node },
+            false => Predecessor::Silent { node, last_heard },
+        })
     }
 
     /// Managers in the eyes of Raft, with whether they answered this one lately. One that does
@@ -250,8 +251,9 @@ impl Replica {
     /// Asks the follower whose log is the longest to stand for election at once, and waits until
     /// this manager does not lead any more: asked twice, the follower would begin anew.
     pub async fn hand_over(&self) -> Result<(), ReplicaError> {
+        let _retiring = self.pulse.retire();
         // The others vote for nobody so shortly after a leader's word, and have all of the log
-        // by then.
+        // by then, and heard what is about to happen.
         tokio::time::sleep(HAND_OVER_PAUSE).await;
         let metrics = self.raft.metrics().borrow().clone();
         let membership = metrics.membership_config.membership();
@@ -265,8 +267,10 @@ impl Replica {
         let failed = |error: String| ReplicaError::Membership(error);
         let mut client =
             self.links.raft(node, peer.address).await.map_err(|it| failed(it.to_string()))?;
-        let request = v1::TakeOverRequest { leader: metrics.id.0 };
-        client.take_over(request).await.map_err(|it| failed(it.message().to_owned()))?;
+        client
+            .take_over(v1::TakeOverRequest {})
+            .await
+            .map_err(|it| failed(it.message().to_owned()))?;
         let lost = tokio::time::timeout(HAND_OVER_LIMIT, self.lost(metrics.current_term)).await;
         lost.map_err(|_| failed("the one that was asked did not take over".to_owned()))
     }
@@ -294,8 +298,7 @@ impl Replica {
         self.ballot.answer(&self.raft.metrics().borrow(), request)
     }
 
-    pub async fn on_take_over(&self, leader: NodeId) -> Result<(), ReplicaError> {
-        self.pulse.retires(leader);
+    pub async fn on_take_over(&self) -> Result<(), ReplicaError> {
         let elected = self.raft.trigger().elect().await;
         elected.map_err(|error| ReplicaError::Stopped(error.to_string()))
     }
