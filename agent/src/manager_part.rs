@@ -16,7 +16,8 @@ pub trait ManagerPart: Send + 'static {
     /// Whether this node could serve as a manager at that address.
     fn check(&self, listen: SocketAddr) -> impl Future<Output = Result<(), String>> + Send;
 
-    /// This node is a manager now. A fresh one has no log of its own yet.
+    /// This node is a manager now. A fresh one has no log of its own yet. One whose certificate
+    /// has expired replaces it, to be kept by the caller.
     fn start(
         &mut self,
         member: &MemberRecord,

@@ -7,6 +7,7 @@ use crate::containers::Containers;
 use crate::join::{self, JoinError, Joining};
 use crate::manager_part::{Founding, Log, ManagerPart, Seated};
 use crate::member::{MemberFile, MemberRecord};
+use common::backoff;
 use common::node::{NodeKind, Role};
 use proto::v1;
 use shell::identity::{Identity, IdentityFolder};
@@ -21,7 +22,8 @@ use tokio::time::Instant;
 const STOP_GRACE: Duration = Duration::from_secs(5);
 const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 const LEAVE_LIMIT: Duration = Duration::from_secs(60);
-const RENEW_RETRY: Duration = Duration::from_millis(500);
+const RENEW_RETRY_FIRST: Duration = Duration::from_secs(1);
+const RENEW_RETRY_MOST: Duration = Duration::from_secs(10);
 /// Clocks jump, so the date of the renewal is looked at again at least this often.
 const RENEW_LOOK: Duration = Duration::from_secs(3_600);
 
@@ -89,6 +91,7 @@ struct Member {
     agent: AgentHandle,
     scope: Scope,
     renew_at: Instant,
+    renewals_failed: u32,
 }
 
 pub(crate) struct Node<M, E> {
@@ -126,6 +129,8 @@ where
                 node.start_manager(&record, &credentials, Log::Keep).await?;
             }
             node.begin(record, credentials);
+        } else {
+            node.managers.seated(Seated::Nowhere);
         }
         Ok(node)
     }
@@ -241,7 +246,13 @@ where
         credentials: &Credentials,
         log: Log,
     ) -> Result<(), NodeError> {
-        self.managers.start(record, credentials, log).await.map_err(NodeError::Failed)
+        let before = credentials.current();
+        self.managers.start(record, credentials, log).await.map_err(NodeError::Failed)?;
+        let now = credentials.current();
+        if now.certificate_pem != before.certificate_pem {
+            self.identities.save(&now)?;
+        }
+        Ok(())
     }
 
     /// From here on the node takes part.
@@ -261,7 +272,8 @@ where
         };
         let agent = crate::agent::start(&scope, config, (self.engine)(), credentials.clone());
         let renew_at = renewal(&identity);
-        self.member = Some(Member { record, credentials, agent, scope, renew_at });
+        self.member =
+            Some(Member { record, credentials, agent, scope, renew_at, renewals_failed: 0 });
     }
 
     async fn on_membership(&mut self, membership: Membership) {
@@ -308,11 +320,15 @@ where
             Ok(identity) => identity,
             Err(error) => {
                 tracing::info!(%error, "the certificate is not renewed yet");
-                member.renew_at = Instant::now() + RENEW_RETRY;
+                let (first, most) = (RENEW_RETRY_FIRST, RENEW_RETRY_MOST);
+                let tried = member.renewals_failed;
+                member.renewals_failed += 1;
+                member.renew_at =
+                    Instant::now() + backoff::delay(first, most, tried, shell::clock::seed());
                 return;
             }
         };
-        member.renew_at = renewal(&identity);
+        (member.renew_at, member.renewals_failed) = (renewal(&identity), 0);
         let role = identity.role;
         if let Err(error) = self.identities.save(&identity) {
             tracing::error!(%error, "the new certificate cannot be saved");

@@ -17,7 +17,7 @@ use common::node::{Node, NodeDescription, NodeKind, NodeSpec, NodeState, NodeSta
 use common::{IdGen, NodeId, Stamp, Timestamp, Version};
 use futures_util::FutureExt as _;
 use manager_core::change::Change;
-use shell::identity::{Identity, request_certificate};
+use shell::identity::{Identity, has_lapsed, request_certificate};
 use shell::net::tls_incoming;
 use shell::store::Store;
 use shell::supervisor::{OnFailure, Scope};
@@ -30,6 +30,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 const STOP_GRACE: Duration = Duration::from_secs(5);
+/// For what is committed to be applied, where nobody else is needed for it.
+const OWN_STATE_LIMIT: Duration = Duration::from_secs(5);
 const FIRST_ELECTION_LIMIT: Duration = Duration::from_secs(20);
 
 pub async fn run(options: DaemonOptions) -> anyhow::Result<()> {
@@ -109,6 +111,11 @@ impl FullNode {
                 return Err(error);
             }
         };
+        if has_lapsed(&credentials.current().certificate_pem, shell::clock::wall())
+            && let Err(error) = renew_own(&manager, credentials).await
+        {
+            tracing::error!(%error, "this manager's certificate has expired, and stays so");
+        }
         let incoming = tls_incoming(&scope, listener, credentials.clone());
         let server = shell::net::server()
             .layer(grpc::gate(self.seats.clone()))
@@ -256,6 +263,26 @@ async fn stop(scope: &Scope) {
     if let Err(failed) = scope.stop(STOP_GRACE).await {
         tracing::warn!(%failed, "a task did not stop in order");
     }
+}
+
+/// Managers that were all off for longer than certificates last have nobody to ask. Each has the
+/// cluster's authority in its copy of the state.
+async fn renew_own(manager: &Manager, credentials: &Credentials) -> Result<(), String> {
+    let mut states = manager.feed().states();
+    let knows = states.wait_for(|it| it.cluster().is_some());
+    if tokio::time::timeout(OWN_STATE_LIMIT, knows).await.is_err() {
+        return Err("the authority is not in this manager's copy of the state".to_owned());
+    }
+    let request = request_certificate().map_err(|error| error.to_string())?;
+    let before = credentials.current();
+    let subject = Subject { node: before.node, cluster: before.cluster, role: before.role };
+    let signed = manager.sign(&request.csr_der, subject);
+    let certificate_pem = signed.map_err(|status| status.message().to_owned())?;
+    let renewed =
+        Identity { certificate_pem, key_pem: request.key_pem, ..Identity::clone(&before) };
+    credentials.replace(renewed).map_err(|error| error.to_string())?;
+    tracing::info!("this manager's certificate had expired: it has made itself a new one");
+    Ok(())
 }
 
 async fn found(manager: &Manager, changes: Vec<Change>) -> Result<(), String> {

@@ -1,9 +1,11 @@
 //! A node's part as a manager, from the day it gets the role to the day it loses it: its copy of
 //! the state, its leadership when it has one, and the voters.
 
+use crate::ca::{self, Subject};
 use crate::grpc::LogBroker;
 use crate::leader::{self, LeaderHandle, LeaderSeat};
 use crate::raft::{Feed, Leadership, Parts, ProposeError, Replica, ReplicaError, Start};
+use common::cluster::Cluster;
 use common::node::Role;
 use common::secret::Secret;
 use common::token::{JoinToken, SECRET_LENGTH};
@@ -122,17 +124,27 @@ impl Manager {
         managers.map(|it| it.address.to_string()).collect()
     }
 
-    pub fn join_token(&self, role: Role) -> Result<JoinToken, Status> {
-        let state = self.state();
-        let cluster = state.cluster().ok_or_else(|| {
+    pub fn cluster(&self) -> Result<Arc<Cluster>, Status> {
+        self.state().cluster().cloned().ok_or_else(|| {
             Status::unavailable("this manager has not caught up with its cluster yet; try again")
-        })?;
+        })
+    }
+
+    /// A manager that woke up in 1970 would sign what has expired; the last stamp knows better.
+    pub fn sign(&self, csr_der: &[u8], subject: Subject) -> Result<String, Status> {
+        let now = shell::clock::wall().max(self.state().clock().wall);
+        ca::sign(&self.cluster()?.authority, csr_der, subject, now)
+            .map_err(|error| Status::invalid_argument(error.to_string()))
+    }
+
+    pub fn join_token(&self, role: Role) -> Result<JoinToken, Status> {
+        let cluster = self.cluster()?;
         let secret = match role {
             Role::Worker => &cluster.worker_secret,
             Role::Manager => &cluster.manager_secret,
         };
         let mut token = JoinToken {
-            authority_digest: crate::ca::digest(&cluster.authority),
+            authority_digest: ca::digest(&cluster.authority),
             secret: [0; SECRET_LENGTH],
         };
         token.secret.copy_from_slice(secret.reveal());

@@ -4,8 +4,10 @@ use crate::manager::Manager;
 
 #[derive(Debug, Clone, Default)]
 pub enum Seat {
-    /// Not a member.
+    /// The program has just begun to read what it is.
     #[default]
+    Starting,
+    /// Not a member.
     None,
     Worker {
         managers: Vec<String>,

@@ -185,6 +185,11 @@ pub fn validity(certificate_pem: &str) -> Result<(WallTime, WallTime), IdentityE
     Ok((certificate.not_before(), certificate.not_after()))
 }
 
+/// Whether its time is over. One that cannot be read is not called expired: others say what it is.
+pub fn has_lapsed(certificate_pem: &str, now: WallTime) -> bool {
+    validity(certificate_pem).is_ok_and(|(_, end)| end < now)
+}
+
 /// A random point between 50 and 80 % of its life, so that a cluster that was made in one hour
 /// does not renew in one hour.
 pub fn renewal_due(certificate_pem: &str, random: u64) -> Result<WallTime, IdentityError> {

@@ -35,6 +35,18 @@ pub enum Caller {
     /// Over the network, without a certificate.
     Unknown,
     Member(Member),
+    /// One whose certificate has expired: it was off for long, and may ask for a new one.
+    Lapsed(Member),
+}
+
+impl Caller {
+    /// What its certificate says, whatever its dates.
+    pub fn member(&self) -> Option<&Member> {
+        match self {
+            Caller::Member(member) | Caller::Lapsed(member) => Some(member),
+            Caller::Local | Caller::Unknown => None,
+        }
+    }
 }
 
 /// Whom a connection has to lead to.

@@ -15,6 +15,8 @@ pub enum Access {
     Users,
     /// Any node of the cluster.
     Members,
+    /// Also one whose certificate has expired.
+    LapsedMembers,
     /// Also one that was removed while it was away: it is to be told so.
     FormerMembers,
     /// Managers only.
@@ -45,7 +47,7 @@ pub fn rule(path: &str) -> Option<(Access, Route)> {
         | "/skep.v1.Control/RemoveNode"
         | "/skep.v1.Control/GetJoinToken" => (Access::Users, Route::Leader),
         "/skep.v1.Ca/Join" => (Access::Anybody, Route::Leader),
-        "/skep.v1.Ca/Renew" => (Access::Members, Route::Leader),
+        "/skep.v1.Ca/Renew" => (Access::LapsedMembers, Route::Leader),
         "/skep.v1.Dispatcher/Session" => (Access::FormerMembers, Route::Here),
         "/skep.v1.Dispatcher/PublishLogs" => (Access::Members, Route::Here),
         "/skep.v1.Raft/Append"
@@ -77,7 +79,11 @@ pub fn check(
         | (Access::Socket | Access::Users, Caller::Local)
         | (Access::FormerMembers, Caller::Member(_)) => Ok(()),
         (Access::Socket, _) => Err(denied("this call is for the daemon's own socket only")),
-        (Access::Members, Caller::Member(member)) => check_member(member, state),
+        (Access::Members, Caller::Member(member))
+        | (Access::LapsedMembers, Caller::Member(member) | Caller::Lapsed(member)) => {
+            check_member(member, state)
+        }
+        (Access::FormerMembers, Caller::Lapsed(member)) if state.was_removed(member.node) => Ok(()),
         (Access::Users, Caller::Member(member)) => {
             check_member(member, state)?;
             check_manager(member, state)
@@ -89,13 +95,13 @@ pub fn check(
             check_member(member, state)?;
             check_manager(member, state)
         }
-        (
-            Access::Members | Access::FormerMembers | Access::Users | Access::Managers,
-            Caller::Unknown,
-        ) => Err(Status::unauthenticated("a certificate of this cluster is needed")),
-        (Access::Members | Access::FormerMembers | Access::Managers, Caller::Local) => {
-            Err(denied("this call is for nodes of the cluster"))
+        (_, Caller::Unknown) => {
+            Err(Status::unauthenticated("a certificate of this cluster is needed"))
         }
+        (_, Caller::Lapsed(_)) => Err(Status::unauthenticated(
+            "the certificate of this node has expired; it is about to get a new one",
+        )),
+        (_, Caller::Local) => Err(denied("this call is for nodes of the cluster")),
     }
 }
 
@@ -134,18 +140,20 @@ mod tests {
     fn who_may_call_what() {
         let member = |role| Caller::Member(Member { node: NodeId(1), cluster: ClusterId(1), role });
         let (worker, manager) = (member(Role::Worker), member(Role::Manager));
+        let cluster = ClusterId(1);
+        let lapsed = Caller::Lapsed(Member { node: NodeId(1), cluster, role: Role::Manager });
         let state = State::default();
-        let callers = [Caller::Local, Caller::Unknown, worker, manager];
+        let callers = [Caller::Local, Caller::Unknown, worker, manager, lapsed];
         let expected = [
-            ("/skep.v1.Control/CreateService", [true, false, false, true]),
-            ("/skep.v1.Control/ListNodes", [true, false, false, true]),
-            ("/skep.v1.Control/GetJoinToken", [true, false, false, true]),
-            ("/skep.v1.Ca/Join", [true, true, true, true]),
-            ("/skep.v1.Ca/Renew", [false, false, true, true]),
-            ("/skep.v1.Dispatcher/Session", [false, false, true, true]),
-            ("/skep.v1.Raft/Append", [false, false, false, true]),
-            ("/skep.v1.Raft/Enlist", [false, false, false, true]),
-            ("/skep.v1.Local/Init", [true, false, false, false]),
+            ("/skep.v1.Control/CreateService", [true, false, false, true, false]),
+            ("/skep.v1.Control/ListNodes", [true, false, false, true, false]),
+            ("/skep.v1.Control/GetJoinToken", [true, false, false, true, false]),
+            ("/skep.v1.Ca/Join", [true, true, true, true, true]),
+            ("/skep.v1.Ca/Renew", [false, false, true, true, true]),
+            ("/skep.v1.Dispatcher/Session", [false, false, true, true, false]),
+            ("/skep.v1.Raft/Append", [false, false, false, true, false]),
+            ("/skep.v1.Raft/Enlist", [false, false, false, true, false]),
+            ("/skep.v1.Local/Init", [true, false, false, false, false]),
         ];
         for (path, allowed) in expected {
             let (access, _) = rule(path).expect("the path is in the table");

@@ -2,10 +2,9 @@
 
 use super::gate::ON_BEHALF;
 use super::manager;
-use crate::ca::{self, Subject};
+use crate::ca::Subject;
 use crate::manager::Manager;
 use crate::seat::Seat;
-use common::cluster::Cluster;
 use common::node::{
     Availability, Node, NodeDescription, NodeKind, NodeSpec, NodeState, NodeStatus, Role,
 };
@@ -18,7 +17,6 @@ use proto::v1;
 use proto::v1::ca_server::Ca;
 use shell::tls::Caller;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
@@ -44,7 +42,7 @@ impl Ca for CaService {
     ) -> Result<Response<v1::JoinResponse>, Status> {
         let manager = manager(&self.seats)?;
         let request = request.into_inner();
-        let cluster = cluster(&manager)?;
+        let cluster = manager.cluster()?;
         let role = role_of(&request.secret, &cluster).ok_or_else(|| {
             Status::permission_denied(
                 "this join token is not valid any more: ask a manager for the present one \
@@ -55,7 +53,7 @@ impl Ca for CaService {
         let mut ids = IdGen::from_seed(shell::clock::seed());
         let node = ids.node();
         let subject = Subject { node, cluster: cluster.id, role };
-        let certificate_pem = sign(&manager, &cluster, &request.csr_der, subject)?;
+        let certificate_pem = manager.sign(&request.csr_der, subject)?;
         let name = admit(&manager, node, &joiner).await?;
         Ok(Response::new(v1::JoinResponse {
             node: node.0,
@@ -83,9 +81,9 @@ impl Ca for CaService {
         if known.spec.role == Role::Worker && votes {
             return Err(Status::unavailable("still one of the voters; ask again in a moment"));
         }
-        let cluster = cluster(&manager)?;
+        let cluster = manager.cluster()?;
         let subject = Subject { node, cluster: cluster.id, role: known.spec.role };
-        let certificate_pem = sign(&manager, &cluster, &request.get_ref().csr_der, subject)?;
+        let certificate_pem = manager.sign(&request.get_ref().csr_der, subject)?;
         let role = v1::Role::from(known.spec.role).into();
         Ok(Response::new(v1::RenewResponse { certificate_pem, role }))
     }
@@ -97,30 +95,10 @@ fn caller(request: &Request<v1::RenewRequest>) -> Result<NodeId, Status> {
     if let Some(node) = on_behalf.and_then(|it| it.parse().ok()) {
         return Ok(node);
     }
-    match request.extensions().get::<Caller>() {
-        Some(Caller::Member(member)) => Ok(member.node),
-        Some(Caller::Local | Caller::Unknown) | None => {
-            Err(Status::unauthenticated("only a member can renew its certificate"))
-        }
-    }
-}
-
-fn cluster(manager: &Manager) -> Result<Arc<Cluster>, Status> {
-    manager.state().cluster().cloned().ok_or_else(|| {
-        Status::unavailable("this manager has not caught up with its cluster yet; try again")
-    })
-}
-
-/// A leader that woke up in 1970 would sign what has expired; the last stamp knows better.
-fn sign(
-    manager: &Manager,
-    cluster: &Cluster,
-    csr_der: &[u8],
-    subject: Subject,
-) -> Result<String, Status> {
-    let now = shell::clock::wall().max(manager.state().clock().wall);
-    ca::sign(&cluster.authority, csr_der, subject, now)
-        .map_err(|error| Status::invalid_argument(error.to_string()))
+    let caller = request.extensions().get::<Caller>().and_then(Caller::member);
+    let member =
+        caller.ok_or_else(|| Status::unauthenticated("only a member can renew its certificate"))?;
+    Ok(member.node)
 }
 
 /// What a machine says of itself when it asks to be admitted.

@@ -49,7 +49,8 @@ impl Dispatcher for DispatcherService {
         request: Request<Streaming<v1::AgentMessage>>,
     ) -> Result<Response<Messages>, Status> {
         let manager = manager(&self.seats)?;
-        let Some(Caller::Member(member)) = request.extensions().get::<Caller>().cloned() else {
+        let caller = request.extensions().get::<Caller>().cloned();
+        let Some(member) = caller.as_ref().and_then(Caller::member).copied() else {
             return Err(Status::unauthenticated("only a node of the cluster has a session"));
         };
         let leader = leader(&manager)?;

@@ -30,6 +30,7 @@ pub const STALE: &str = "skep-stale";
 /// A request that finds no leader fails within this.
 const LEADER_WAIT: Duration = Duration::from_millis(2_800);
 const LEADER_LOOK: Duration = Duration::from_millis(100);
+const START_WAIT: Duration = Duration::from_secs(5);
 /// For the answer of a leader that has just been replaced.
 const LAST_WORD_LIMIT: Duration = Duration::from_millis(300);
 /// No call that is passed on is larger.
@@ -72,8 +73,9 @@ where
         // The clone that was polled to be ready is the one that is called.
         let spare = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, spare);
-        let seat = self.seats.borrow().clone();
+        let seats = self.seats.clone();
         Box::pin(async move {
+            let seat = seat(seats).await;
             match admit(&seat, request).await {
                 Ok(Admitted::Here { request, stale }) => {
                     let mut response = inner.oneshot(request).await?;
@@ -86,6 +88,15 @@ where
                 Err(status) => Ok((*status).into_http()),
             }
         })
+    }
+}
+
+/// Read from the disk it is known in a moment; the damage that takes longer is told elsewhere.
+async fn seat(mut seats: watch::Receiver<Seat>) -> Seat {
+    let known = seats.wait_for(|it| !matches!(it, Seat::Starting));
+    match tokio::time::timeout(START_WAIT, known).await {
+        Ok(Ok(seat)) => seat.clone(),
+        Ok(Err(_)) | Err(_) => Seat::Starting,
     }
 }
 
@@ -107,6 +118,7 @@ async fn admit(seat: &Seat, mut request: Request<Body>) -> Result<Admitted, Box<
             return Ok(Admitted::Here { request, stale: None });
         }
         (_, Seat::Manager(manager)) => manager,
+        (_, Seat::Starting) => return Err(Box::new(Status::unavailable(STARTING))),
         (_, Seat::None) => return Err(Box::new(Status::failed_precondition(NOT_A_MEMBER))),
         (_, Seat::Worker { managers }) => {
             return Err(Box::new(Status::failed_precondition(is_worker(managers))));
@@ -140,6 +152,7 @@ enum Sender {
     Manager,
 }
 
+const STARTING: &str = "skep is still starting on this machine: try again in a moment";
 const NOT_A_MEMBER: &str = "this machine is not a member of a cluster: `skep init` makes a new \
      one, `skep join` lets it join one";
 const LEADER_WITHOUT_QUORUM: &str = "no quorum: this may be old";
@@ -155,7 +168,7 @@ fn is_worker(managers: &[String]) -> String {
 fn is_manager(caller: &Caller) -> bool {
     match caller {
         Caller::Member(member) => member.role == common::node::Role::Manager,
-        Caller::Local | Caller::Unknown => false,
+        Caller::Local | Caller::Unknown | Caller::Lapsed(_) => false,
     }
 }
 
@@ -166,7 +179,7 @@ fn mark(request: &mut Request<Body>, me: NodeId, caller: &Caller) {
     headers.remove(ON_BEHALF);
     let value = |id: NodeId| HeaderValue::from_str(&id.to_string()).expect("an ID is plain ASCII");
     headers.insert(ASKED, value(me));
-    if let Caller::Member(member) = caller {
+    if let Some(member) = caller.member() {
         headers.insert(ON_BEHALF, value(member.node));
     }
 }

@@ -43,7 +43,7 @@ pub fn gate(seats: watch::Receiver<Seat>) -> GateLayer {
 fn manager(seats: &watch::Receiver<Seat>) -> Result<crate::manager::Manager, tonic::Status> {
     match &*seats.borrow() {
         Seat::Manager(manager) => Ok(manager.clone()),
-        Seat::None | Seat::Worker { .. } => {
+        Seat::Starting | Seat::None | Seat::Worker { .. } => {
             Err(tonic::Status::unavailable("this node is no manager any more; ask another one"))
         }
     }

@@ -103,7 +103,7 @@ impl Node {
     pub fn manager<T>(&self, look: impl FnOnce(&Manager) -> T) -> Option<T> {
         match &*self.life.as_ref()?.seats.borrow() {
             Seat::Manager(manager) => Some(look(manager)),
-            Seat::None | Seat::Worker { .. } => None,
+            Seat::Starting | Seat::None | Seat::Worker { .. } => None,
         }
     }
 
@@ -123,7 +123,7 @@ impl Node {
         assert!(self.life.is_none(), "{} runs already", self.name);
         let (order, orders) = mpsc::channel(1);
         let (end, ending) = oneshot::channel();
-        let (seat, seats) = watch::channel(Seat::None);
+        let (seat, seats) = watch::channel(Seat::Starting);
         let run_dir = self.folder.join("run");
         let options = DaemonOptions {
             data_dir: self.data_dir(),

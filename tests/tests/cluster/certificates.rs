@@ -204,14 +204,55 @@ async fn a_certificate_near_its_end_is_renewed() {
 }
 
 #[tokio::test]
-async fn an_expired_certificate_is_refused_and_an_early_one_is_not() {
+async fn an_expired_certificate_is_good_for_a_new_one_only_and_an_early_one_for_all() {
     let mut cluster = Cluster::formed(1, 1).await;
     let (authority, own) = (authority(&cluster.nodes()[0]), identity(&cluster.nodes()[1]));
     let manager = &cluster.nodes()[0];
     let early = dated(&authority, &own, (days_from_now(5), days_from_now(95)));
     connect(manager, Some(&early)).await.expect("a clock that is behind does not shut it out");
     let expired = dated(&authority, &own, (days_from_now(-91), days_from_now(-1)));
-    let refused = connect(manager, Some(&expired)).await.expect_err("its time is over");
-    assert!(matches!(refused, ConnectError::OwnExpired(_)), "{refused}");
+    let channel = connect(manager, Some(&expired)).await.expect("it is known who it was");
+    assert_refused_as_expired(&channel).await;
     cluster.wait_whole().await;
+}
+
+async fn assert_refused_as_expired(channel: &Channel) {
+    for (call, answer) in answers(channel).await {
+        match (call, answer) {
+            ("renew", answer) => answer.expect("that is what it is still good for"),
+            ("found" | "leave", answer) => {
+                assert!(answer.is_err_and(|it| it.code() == Code::PermissionDenied), "{call}");
+            }
+            (_, answer) => {
+                assert!(answer.is_err_and(|it| it.code() == Code::Unauthenticated), "{call}");
+            }
+        }
+    }
+}
+
+/// Everything was off for longer than certificates last: nobody has one that others take.
+#[tokio::test]
+async fn a_cluster_that_was_off_for_long_helps_itself() {
+    let mut cluster = Cluster::formed(3, 1).await;
+    let authority = authority(&cluster.nodes()[0]);
+    for position in 0..4 {
+        let old = identity(&cluster.nodes()[position]);
+        cluster.node(position).kill();
+        let expired = dated(&authority, &old, (days_from_now(-91), days_from_now(-1)));
+        cluster.nodes()[position].identities().save(&expired).expect("it can be replaced");
+    }
+    for position in 0..4 {
+        cluster.start(position).await;
+    }
+    cluster
+        .wait_for("all have new ones", async |it| {
+            it.nodes().iter().all(|node| {
+                let validity = shell::identity::validity(&identity(node).certificate_pem);
+                validity.expect("a certificate has dates").1 > days_from_now(80)
+            })
+        })
+        .await;
+    cluster.wait_whole().await;
+    let nodes = cluster.client(0).nodes().await.expect("a manager answers").rows;
+    assert_eq!(nodes.len(), 4);
 }

@@ -41,14 +41,9 @@ pub enum ConnectError {
     OtherNode(String),
     #[error(
         "the certificate of {0} has expired: look at the clocks of both machines; where they are \
-         right, run `skep leave --force` there and join again"
+         right, start skep anew there, and it makes itself a new one"
     )]
     Expired(String),
-    #[error(
-        "this node's certificate has expired, says {0}: look at the clocks of both machines; where \
-         they are right, run `skep leave --force` on this node and join again"
-    )]
-    OwnExpired(String),
     #[error(
         "{address} refuses this node's certificate ({alert}): is it a manager of this cluster? \
          Otherwise run `skep leave --force` on this node and join again"
@@ -123,8 +118,8 @@ fn of_certificate(address: String, error: &CertificateError, asked: Asked) -> Co
 
 fn of_alert(address: String, alert: AlertDescription) -> ConnectError {
     match alert {
-        AlertDescription::CertificateExpired => ConnectError::OwnExpired(address),
         AlertDescription::BadCertificate
+        | AlertDescription::CertificateExpired
         | AlertDescription::UnsupportedCertificate
         | AlertDescription::CertificateRevoked
         | AlertDescription::CertificateUnknown

@@ -110,7 +110,8 @@ async fn accept_tls(
 async fn shake_hands(acceptor: TlsAcceptor, stream: TcpStream) -> io::Result<TlsConnection> {
     tune(&stream);
     let stream = acceptor.accept(stream).await?;
-    let caller = caller(stream.get_ref().1.peer_certificates()).map_err(io::Error::other)?;
+    let certificates = stream.get_ref().1.peer_certificates();
+    let caller = caller(certificates, crate::clock::wall()).map_err(io::Error::other)?;
     Ok(TlsConnection { stream, caller })
 }
 

@@ -1,11 +1,12 @@
 //! Whether the certificate that the other side shows is good.
 //!
 //! The dates are read kindly: a certificate that is not valid yet is taken, because the clock of
-//! a board without a battery is behind until somebody tells it the time. Expiry counts.
+//! a board without a battery is behind until somebody tells it the time. Expiry counts, but a
+//! client whose certificate has expired is let in as what it is, so that it can get a new one.
 
 use super::Caller;
 use crate::identity::{Certificate, Member};
-use common::ClusterId;
+use common::{ClusterId, WallTime};
 use ring::digest::{SHA256, digest};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -140,6 +141,8 @@ impl ClientCertVerifier for ClientVerifier {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let now = kind_time(now, [end_entity, &self.authority])?;
+        let end = read(end_entity)?.not_after().0 / 1_000;
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs().min(end)));
         let verified = self.webpki.verify_client_cert(end_entity, &[], now)?;
         let member = member(end_entity)?;
         if member.cluster != self.cluster {
@@ -178,17 +181,24 @@ pub fn digest_of(certificate: &CertificateDer<'_>) -> [u8; 32] {
 }
 
 /// Who the other side of a finished handshake is, by the certificate that was verified in it.
-pub(crate) fn caller(certificates: Option<&[CertificateDer<'_>]>) -> Result<Caller, Error> {
-    match certificates {
-        None | Some([]) => Ok(Caller::Unknown),
-        Some([end_entity, ..]) => member(end_entity).map(Caller::Member),
-    }
+pub(crate) fn caller(
+    certificates: Option<&[CertificateDer<'_>]>,
+    now: WallTime,
+) -> Result<Caller, Error> {
+    let Some([end_entity, ..]) = certificates else { return Ok(Caller::Unknown) };
+    let member = member(end_entity)?;
+    let has_lapsed = read(end_entity)?.not_after() < now;
+    Ok(if has_lapsed { Caller::Lapsed(member) } else { Caller::Member(member) })
 }
 
 fn member(certificate: &CertificateDer<'_>) -> Result<Member, Error> {
     Certificate::read(certificate).and_then(|it| it.member()).map_err(|error| {
         Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(error))))
     })
+}
+
+fn read<'a>(certificate: &'a CertificateDer<'a>) -> Result<Certificate<'a>, Error> {
+    Certificate::read(certificate).map_err(|_| CertificateError::BadEncoding.into())
 }
 
 fn roots(authority: &CertificateDer<'_>) -> Result<Arc<RootCertStore>, Error> {
@@ -204,8 +214,7 @@ fn kind_time<'a>(
 ) -> Result<UnixTime, Error> {
     let mut seconds = now.as_secs();
     for certificate in certificates {
-        let read = Certificate::read(certificate).map_err(|_| CertificateError::BadEncoding)?;
-        seconds = seconds.max(read.not_before().0 / 1_000);
+        seconds = seconds.max(read(certificate)?.not_before().0 / 1_000);
     }
     Ok(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
 }

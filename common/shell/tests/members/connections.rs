@@ -75,7 +75,7 @@ async fn expiry_counts_and_a_slow_clock_does_not() {
     for (what, server, client, expect, outcome) in [
         ("88 days", manager(88), Some(worker(88)), expect, "worker 2 of 7"),
         ("the server's", manager(90), Some(worker(0)), expect, "Expired"),
-        ("the client's", manager(0), Some(worker(90)), expect, "OwnExpired"),
+        ("the client's", manager(0), Some(worker(90)), expect, "lapsed 2 of 7"),
         ("ahead", ahead(Manager), Some(ahead(Worker)), expect, "worker 3 of 8"),
         ("ahead of a joiner", ahead(Manager), None, digest, "unknown"),
     ] {

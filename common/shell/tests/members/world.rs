@@ -92,6 +92,9 @@ impl Local for WhoCalls {
             Some(Caller::Member(member)) => {
                 format!("{} {} of {}", member.role, member.node.0, member.cluster.0)
             }
+            Some(Caller::Lapsed(member)) => {
+                format!("lapsed {} of {}", member.node.0, member.cluster.0)
+            }
             None => return Err(Status::internal("the connection says nothing of its caller")),
         };
         Ok(Response::new(v1::StatusResponse { name, ..v1::StatusResponse::default() }))
