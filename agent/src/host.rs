@@ -14,13 +14,18 @@ const MARK: &str = "agent-ran";
 /// As much as is known where no engine answers.
 pub(crate) fn description() -> NodeDescription {
     NodeDescription {
-        hostname: crate::node::hostname(),
+        hostname: hostname(),
         addresses: addresses(),
         platform: Platform::from_machine(std::env::consts::OS, std::env::consts::ARCH),
         resources: Resources::NONE,
         engine: Engine::default(),
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
     }
+}
+
+pub(crate) fn hostname() -> String {
+    let name = nix::unistd::gethostname().ok().and_then(|it| it.into_string().ok());
+    name.filter(|it| !it.is_empty()).unwrap_or_else(|| "node".to_owned())
 }
 
 /// Those by which other machines may reach this one.

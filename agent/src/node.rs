@@ -1,19 +1,20 @@
 //! The life of a node: not a member, a member, a manager and back. One loop owns it all; the
 //! local socket, the agent and the signals send it what happens.
 
+mod commands;
+
 use crate::address;
 use crate::agent::{AgentConfig, AgentHandle, GoodbyeReason, Membership};
 use crate::containers::Containers;
-use crate::join::{self, JoinError, Joining};
-use crate::manager_part::{Founding, Log, ManagerPart, Seated};
+use crate::join::{self, JoinError};
+use crate::manager_part::{Log, ManagerPart, Seated};
 use crate::member::{MemberFile, MemberRecord};
 use common::backoff;
-use common::node::{NodeKind, Role};
+use common::node::Role;
 use proto::v1;
 use shell::identity::{Identity, IdentityFolder};
 use shell::supervisor::Scope;
 use shell::tls::Credentials;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -161,85 +162,6 @@ where
         }
     }
 
-    async fn command(&mut self, command: Command) {
-        // Whoever asked may have gone; what was asked is done all the same.
-        match command {
-            Command::Init(request, reply) => drop(reply.send(self.init(request).await)),
-            Command::Join(request, reply) => drop(reply.send(self.join(request).await)),
-            Command::Leave(request, reply) => drop(reply.send(self.leave(request).await)),
-            Command::Status(reply) => drop(reply.send(Ok(self.status()))),
-        }
-    }
-
-    async fn init(&mut self, request: v1::InitRequest) -> Result<v1::InitResponse, NodeError> {
-        if self.member.is_some() {
-            return Err(NodeError::AlreadyMember);
-        }
-        let advertise = address::advertised(&request.advertise_addr)?;
-        let listen = listen_address(&request.listen_addr, advertise)?;
-        let name = wished_name(&request.name)?;
-        let availability = join::availability(request.availability());
-        let founding = Founding { advertise, listen, name, availability };
-        let founded = self.managers.found(founding).await.map_err(NodeError::Failed)?;
-        let record = MemberRecord {
-            address: advertise,
-            listen,
-            name: founded.name.clone(),
-            managers: vec![advertise.to_string()],
-        };
-        self.identities.save(&founded.identity)?;
-        self.record.save(&record)?;
-        let node = founded.identity.node.0;
-        self.begin(record, founded.credentials);
-        Ok(v1::InitResponse {
-            node,
-            name: founded.name,
-            worker_token: founded.worker_token,
-            address: advertise.to_string(),
-        })
-    }
-
-    async fn join(
-        &mut self,
-        request: v1::LocalJoinRequest,
-    ) -> Result<v1::LocalJoinResponse, NodeError> {
-        if self.member.is_some() {
-            return Err(NodeError::AlreadyMember);
-        }
-        let token = request.token.parse().map_err(JoinError::from)?;
-        let manager = address::with_port(&request.manager);
-        let advertise = address::advertised_towards(&request.advertise_addr, &manager)?;
-        let listen = listen_address(&request.listen_addr, advertise)?;
-        let joining = Joining {
-            token,
-            manager,
-            name: request.name.clone(),
-            hostname: hostname(),
-            address: advertise,
-            kind: self.managers.kind(),
-            availability: request.availability(),
-        };
-        if self.managers.kind() == NodeKind::Full {
-            self.managers.check(listen).await.map_err(NodeError::Refused)?;
-        }
-        let joined = join::join(joining).await?;
-        let record = MemberRecord {
-            address: advertise,
-            listen,
-            name: joined.name.clone(),
-            managers: joined.managers,
-        };
-        let (node, role) = (joined.identity.node.0, joined.identity.role);
-        self.identities.save(&joined.identity)?;
-        self.record.save(&record)?;
-        let credentials = Credentials::new(joined.identity)?;
-        if role == Role::Manager {
-            self.start_manager(&record, &credentials, Log::Erase).await?;
-        }
-        self.begin(record, credentials);
-        Ok(v1::LocalJoinResponse { node, name: joined.name, role: v1::Role::from(role).into() })
-    }
-
     async fn start_manager(
         &mut self,
         record: &MemberRecord,
@@ -355,17 +277,6 @@ where
         }
     }
 
-    async fn leave(&mut self, request: v1::LeaveRequest) -> Result<v1::Empty, NodeError> {
-        let Some(member) = &self.member else { return Err(NodeError::NotAMember) };
-        if let (Some(why), false) = (self.managers.is_needed(), request.force) {
-            return Err(NodeError::Refused(why));
-        }
-        self.managers.part().await;
-        member.agent.goodbye(GoodbyeReason::Leave, GOODBYE_LIMIT).await;
-        self.wipe().await?;
-        Ok(v1::Empty {})
-    }
-
     /// It was removed from the cluster by somebody else.
     async fn on_farewell(&mut self) {
         tracing::warn!("this node was removed from its cluster");
@@ -383,23 +294,6 @@ where
         self.record.erase()?;
         self.managers.seated(Seated::Nowhere);
         Ok(())
-    }
-
-    fn status(&self) -> v1::StatusResponse {
-        let program_version = env!("CARGO_PKG_VERSION").to_owned();
-        let Some(member) = &self.member else {
-            return v1::StatusResponse { program_version, ..v1::StatusResponse::default() };
-        };
-        let identity = member.credentials.current();
-        v1::StatusResponse {
-            member: true,
-            node: identity.node.0,
-            name: member.record.name.clone(),
-            role: v1::Role::from(identity.role).into(),
-            managers: member.record.managers.clone(),
-            engine_ill: member.agent.engine.borrow().to_string(),
-            program_version,
-        }
     }
 
     async fn end(mut self, ending: Ending) {
@@ -453,28 +347,4 @@ fn renewal(identity: &Identity) -> Instant {
         }
     };
     Instant::now() + wait.min(RENEW_LOOK)
-}
-
-fn listen_address(given: &str, advertise: SocketAddr) -> Result<SocketAddr, NodeError> {
-    match address::parse(given)? {
-        Some(address) => Ok(address),
-        None if advertise.ip().is_loopback() => Ok(advertise),
-        None if advertise.is_ipv4() => Ok(SocketAddr::new([0; 4].into(), advertise.port())),
-        None => Ok(SocketAddr::new([0; 16].into(), advertise.port())),
-    }
-}
-
-fn wished_name(given: &str) -> Result<String, NodeError> {
-    if given.is_empty() {
-        return Ok(hostname());
-    }
-    let name: common::Name = given
-        .parse()
-        .map_err(|error: common::name::BadName| NodeError::Refused(error.to_string()))?;
-    Ok(name.to_string())
-}
-
-pub fn hostname() -> String {
-    let name = nix::unistd::gethostname().ok().and_then(|it| it.into_string().ok());
-    name.filter(|it| !it.is_empty()).unwrap_or_else(|| "node".to_owned())
 }

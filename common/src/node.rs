@@ -29,6 +29,32 @@ pub struct Node {
 }
 
 impl Node {
+    /// One that has just been admitted: nobody has heard of it yet.
+    pub fn joining(
+        id: NodeId,
+        name: Name,
+        spec: NodeSpec,
+        (address, kind): (SocketAddr, NodeKind),
+    ) -> Node {
+        Node {
+            id,
+            version: Version::default(),
+            created: Stamp::default(),
+            updated: Stamp::default(),
+            name,
+            spec,
+            address,
+            kind,
+            description: NodeDescription::default(),
+            status: NodeStatus {
+                state: NodeState::Joining,
+                since: Stamp::default(),
+                steady_at: Timestamp::default(),
+                flaps: 0,
+            },
+        }
+    }
+
     pub fn traits(&self) -> Traits<'_> {
         Traits {
             id: self.id,
@@ -52,6 +78,14 @@ pub struct NodeSpec {
     /// Overrides how long this node may be silent before it counts as down.
     #[serde(default)]
     pub down_after: Option<Duration>,
+}
+
+impl NodeSpec {
+    /// What is wanted where nobody said more.
+    pub fn of_role(role: Role) -> NodeSpec {
+        let (availability, labels) = (Availability::Active, BTreeMap::new());
+        NodeSpec { role, availability, labels, down_after: None }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -160,7 +194,7 @@ pub struct NodeStatus {
     pub since: Stamp,
     /// New tasks are given to it only from this moment on.
     pub steady_at: Timestamp,
-    /// How often it went down in a row, each time within an hour of the last.
+    /// How often it went down in a row, each time within ten minutes of the last.
     #[serde(default)]
     pub flaps: u32,
 }

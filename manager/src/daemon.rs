@@ -13,8 +13,8 @@ use agent::manager_part::{Founded, Founding, Log, ManagerPart, Seated};
 use agent::member::MemberRecord;
 use agent::node::{Ending, NodeOptions, World};
 use common::cluster::{Cluster, TASK_HISTORY_DEFAULT};
-use common::node::{Node, NodeDescription, NodeKind, NodeSpec, NodeState, NodeStatus, Role};
-use common::{IdGen, NodeId, Stamp, Timestamp, Version};
+use common::node::{Node, NodeKind, NodeSpec, Role};
+use common::{IdGen, NodeId, Stamp, Version};
 use futures_util::FutureExt as _;
 use manager_core::change::Change;
 use shell::identity::{Identity, has_lapsed, request_certificate};
@@ -22,7 +22,6 @@ use shell::net::tls_incoming;
 use shell::store::Store;
 use shell::supervisor::{OnFailure, Scope};
 use shell::tls::Credentials;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -337,26 +336,8 @@ impl Plan {
 }
 
 fn first_node(id: NodeId, name: &str, founding: &Founding) -> Result<Node, String> {
-    Ok(Node {
-        id,
-        version: Version::default(),
-        created: Stamp::default(),
-        updated: Stamp::default(),
-        name: name.parse().map_err(|error: common::name::BadName| error.to_string())?,
-        spec: NodeSpec {
-            role: Role::Manager,
-            availability: founding.availability,
-            labels: BTreeMap::new(),
-            down_after: None,
-        },
-        address: founding.advertise,
-        kind: NodeKind::Full,
-        description: NodeDescription::default(),
-        status: NodeStatus {
-            state: NodeState::Joining,
-            since: Stamp::default(),
-            steady_at: Timestamp::default(),
-            flaps: 0,
-        },
-    })
+    let name = name.parse().map_err(|error: common::name::BadName| error.to_string())?;
+    let availability = founding.availability;
+    let spec = NodeSpec { availability, ..NodeSpec::of_role(Role::Manager) };
+    Ok(Node::joining(id, name, spec, (founding.advertise, NodeKind::Full)))
 }

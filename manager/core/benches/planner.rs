@@ -1,9 +1,7 @@
 //! How fast the planner places tasks, and what it takes of memory: `cargo bench -p manager-core`.
 
 use common::container::ContainerSpec;
-use common::node::{
-    Availability, Node, NodeDescription, NodeKind, NodeSpec, NodeState, NodeStatus, Role,
-};
+use common::node::{Node, NodeKind, NodeSpec, NodeState, Role};
 use common::resources::Resources;
 use common::service::{Mode, ServiceSpec, TaskSpec};
 use common::{IdGen, NodeId, Stamp, Timestamp, Version, WallTime};
@@ -65,31 +63,12 @@ fn run(tasks: u32, nodes: u64, services: u32) -> u64 {
 }
 
 fn node(id: u64) -> Change {
-    Change::AddNode(Box::new(Node {
-        id: NodeId(id),
-        version: Version(0),
-        created: Stamp::default(),
-        updated: Stamp::default(),
-        name: format!("node{id}").parse().expect("a good name"),
-        spec: NodeSpec {
-            role: Role::Worker,
-            availability: Availability::Active,
-            labels: BTreeMap::new(),
-            down_after: None,
-        },
-        address: ([10, 0, 0, 1], 7373).into(),
-        kind: NodeKind::Full,
-        description: NodeDescription {
-            resources: Resources { cpu_nanos: 4_000_000_000, memory_bytes: 16 << 30 },
-            ..NodeDescription::default()
-        },
-        status: NodeStatus {
-            state: NodeState::Ready,
-            since: Stamp::default(),
-            steady_at: Timestamp(0),
-            flaps: 0,
-        },
-    }))
+    let name = format!("node{id}").parse().expect("a good name");
+    let seat = (([10, 0, 0, 1], 7373).into(), NodeKind::Full);
+    let mut node = Node::joining(NodeId(id), name, NodeSpec::of_role(Role::Worker), seat);
+    node.description.resources = Resources { cpu_nanos: 4_000_000_000, memory_bytes: 16 << 30 };
+    node.status.state = NodeState::Ready;
+    Change::AddNode(Box::new(node))
 }
 
 fn service(number: u32, replicas: u32, ids: &mut IdGen) -> Change {

@@ -49,34 +49,13 @@ pub fn next_step(state: &State, raft: &Voters) -> Option<Step> {
 mod tests {
     use super::*;
     use crate::change::{Batch, Change, Unity};
-    use common::node::{
-        Availability, Node, NodeDescription, NodeKind, NodeSpec, NodeState, NodeStatus,
-    };
-    use common::{Stamp, Timestamp, Version};
+    use common::node::{Node, NodeKind, NodeSpec};
+    use common::{Stamp, Version};
 
     fn node(id: u64, role: Role) -> Change {
-        Change::AddNode(Box::new(Node {
-            id: NodeId(id),
-            version: Version(0),
-            created: Stamp::default(),
-            updated: Stamp::default(),
-            name: format!("node{id}").parse().expect("a good name"),
-            spec: NodeSpec {
-                role,
-                availability: Availability::Active,
-                labels: Default::default(),
-                down_after: None,
-            },
-            address: ([10, 0, 0, 1], 7373).into(),
-            kind: NodeKind::Full,
-            description: NodeDescription::default(),
-            status: NodeStatus {
-                state: NodeState::Ready,
-                since: Stamp::default(),
-                steady_at: Timestamp(0),
-                flaps: 0,
-            },
-        }))
+        let name = format!("node{id}").parse().expect("a good name");
+        let seat = (([10, 0, 0, 1], 7373).into(), NodeKind::Full);
+        Change::AddNode(Box::new(Node::joining(NodeId(id), name, NodeSpec::of_role(role), seat)))
     }
 
     /// Managers by id, then Raft's voters, learners and those of them that caught up; 1 leads.

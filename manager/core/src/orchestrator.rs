@@ -7,7 +7,7 @@ mod slot;
 use crate::draft::Draft;
 use crate::state::State;
 use common::service::{Mode, Service, ServicePhase};
-use common::task::DesiredState;
+use common::task::{DesiredState, Task};
 use common::{ServiceId, TaskId, Timestamp};
 
 /// When a service wants to be looked at again without anything having happened.
@@ -19,10 +19,21 @@ pub(crate) enum Outcome {
     NoRoom,
 }
 
+impl Outcome {
+    /// At that moment, too.
+    fn also_at(self, at: Timestamp) -> Outcome {
+        match self {
+            Outcome::At(other) => Outcome::At(other.min(at)),
+            Outcome::Done => Outcome::At(at),
+            Outcome::NoRoom => Outcome::NoRoom,
+        }
+    }
+}
+
 pub(crate) fn orchestrate(draft: &mut Draft<'_>, service: &Service, room: usize) -> Outcome {
     match (service.phase, service.spec.mode) {
         (ServicePhase::Removing, _) => {
-            remove_all(draft, service);
+            raise_all(draft, service, DesiredState::Remove, |_| true);
             Outcome::Done
         }
         (ServicePhase::Active, Mode::Replicated { replicas }) => {
@@ -36,13 +47,20 @@ pub(crate) fn global_services(state: &State) -> impl Iterator<Item = ServiceId> 
     state.active_services().filter(|it| it.spec.mode == Mode::Global).map(|it| it.id)
 }
 
-fn remove_all(draft: &mut Draft<'_>, service: &Service) {
+/// What is desired of a task only ever rises; of one of which as much is desired already, nothing
+/// changes.
+fn raise_all(
+    draft: &mut Draft<'_>,
+    service: &Service,
+    desired: DesiredState,
+    which: impl Fn(&Task) -> bool,
+) {
     let tasks: Vec<TaskId> = draft
         .tasks_of(service.id)
-        .filter(|it| it.desired != DesiredState::Remove)
+        .filter(|it| it.desired < desired && which(it))
         .map(|it| it.id)
         .collect();
     for task in tasks {
-        draft.raise_desired(task, DesiredState::Remove);
+        draft.raise_desired(task, desired);
     }
 }

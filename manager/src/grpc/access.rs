@@ -129,12 +129,9 @@ fn denied(text: &str) -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use common::node::{
-        Availability, Node, NodeDescription, NodeKind, NodeSpec, NodeState, NodeStatus,
-    };
-    use common::{ClusterId, Stamp, Timestamp, Version};
+    use common::node::{Node, NodeKind, NodeSpec};
+    use common::{ClusterId, Stamp, Version};
     use manager_core::change::{Batch, Change, Unity};
-    use std::collections::BTreeMap;
 
     #[test]
     fn who_may_call_what() {
@@ -183,27 +180,8 @@ mod tests {
     }
 
     fn worker() -> Node {
-        Node {
-            id: NodeId(1),
-            version: Version::default(),
-            created: Stamp::default(),
-            updated: Stamp::default(),
-            name: "n1".parse().unwrap(),
-            spec: NodeSpec {
-                role: Role::Worker,
-                availability: Availability::Active,
-                labels: BTreeMap::new(),
-                down_after: None,
-            },
-            address: ([127, 0, 0, 1], 7373).into(),
-            kind: NodeKind::Full,
-            description: NodeDescription::default(),
-            status: NodeStatus {
-                state: NodeState::Ready,
-                since: Stamp::default(),
-                steady_at: Timestamp::default(),
-                flaps: 0,
-            },
-        }
+        let spec = NodeSpec::of_role(Role::Worker);
+        let seat = (([127, 0, 0, 1], 7373).into(), NodeKind::Full);
+        Node::joining(NodeId(1), "n1".parse().unwrap(), spec, seat)
     }
 }

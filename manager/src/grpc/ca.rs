@@ -5,18 +5,15 @@ use super::manager;
 use crate::ca::Subject;
 use crate::manager::Manager;
 use crate::seat::Seat;
-use common::node::{
-    Availability, Node, NodeDescription, NodeKind, NodeSpec, NodeState, NodeStatus, Role,
-};
+use common::node::{Availability, Node, NodeKind, NodeSpec, Role};
 use common::token::role_of;
-use common::{IdGen, Name, NodeId, Stamp, Timestamp, Version};
+use common::{IdGen, Name, NodeId};
 use manager_core::change::Change;
 use manager_core::requests::free_name;
 use manager_core::state::State;
 use proto::v1;
 use proto::v1::ca_server::Ca;
 use shell::tls::Caller;
-use std::collections::BTreeMap;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
@@ -135,27 +132,11 @@ impl Joiner {
             .address
             .parse()
             .map_err(|_| invalid(format!("`{}` is not an address", request.address)))?;
-        let node = Node {
-            id: NodeId::default(),
-            version: Version::default(),
-            created: Stamp::default(),
-            updated: Stamp::default(),
-            name: "joining".parse().map_err(|_| invalid("no name".to_owned()))?,
-            spec: NodeSpec { role, availability, labels: BTreeMap::new(), down_after: None },
-            address,
-            kind,
-            description: NodeDescription {
-                hostname: request.hostname.clone(),
-                program_version: request.program_version.clone(),
-                ..NodeDescription::default()
-            },
-            status: NodeStatus {
-                state: NodeState::Joining,
-                since: Stamp::default(),
-                steady_at: Timestamp::default(),
-                flaps: 0,
-            },
-        };
+        let spec = NodeSpec { availability, ..NodeSpec::of_role(role) };
+        let unnamed = "joining".parse().map_err(|_| invalid("no name".to_owned()))?;
+        let mut node = Node::joining(NodeId::default(), unnamed, spec, (address, kind));
+        node.description.hostname.clone_from(&request.hostname);
+        node.description.program_version.clone_from(&request.program_version);
         Ok(Joiner { name, hostname: request.hostname.clone(), node })
     }
 

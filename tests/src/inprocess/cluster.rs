@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use manager::raft::Leadership;
 use proto::v1;
 use proto::v1::node_status::State;
 use proto::v1::node_view::ManagerStatus;
+use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::client::{Client, Listed};
@@ -27,34 +27,24 @@ static MADE: AtomicU32 = AtomicU32::new(0);
 pub struct Cluster {
     nodes: Vec<Node>,
     /// Removed after the nodes are gone.
-    _folder: Folder,
-}
-
-#[derive(Debug)]
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            eprintln!("{} cannot be removed: {error}", self.0.display());
-        }
-    }
+    _folder: TempDir,
 }
 
 impl Cluster {
     /// Machines without a daemon, named `n1`, `n2`, …
     pub fn new(count: u8) -> Cluster {
         let (process, made) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-        let folder = std::env::temp_dir().join(format!("skep-cluster-{process}-{made}"));
+        let folder = tempfile::Builder::new().prefix("skep-cluster-").tempdir();
+        let folder = folder.expect("a folder can be made");
         // Every cluster has a network of its own, so that tests may run beside each other.
         let network = process.wrapping_mul(16).wrapping_add(made);
         let [.., high, low] = (network % 60_000 + 256).to_be_bytes();
         let machine = |number: u8| {
             let address = SocketAddr::from((Ipv4Addr::new(127, high, low, number), PORT));
-            Node::new(&format!("n{number}"), address, &folder)
+            Node::new(&format!("n{number}"), address, folder.path())
         };
         let nodes = (1..=count).map(machine).collect();
-        Cluster { nodes, _folder: Folder(folder) }
+        Cluster { nodes, _folder: folder }
     }
 
     /// Managers first, then workers, all of them ready.

@@ -9,6 +9,8 @@ use proto::v1;
 use proto::v1::node_status::State;
 use proto::v1::node_view::ManagerStatus;
 
+use tempfile::TempDir;
+
 use super::client::{Listing, Unanswered};
 use super::daemon::Daemon;
 use super::ledger::{Kind, Ledger};
@@ -25,19 +27,8 @@ static MADE: AtomicU32 = AtomicU32::new(0);
 #[derive(Debug)]
 pub struct Loopback {
     daemons: Vec<Daemon>,
-    folder: Folder,
-}
-
-/// Gone with the cluster, after its daemons.
-#[derive(Debug)]
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            eprintln!("{} cannot be removed: {error}", self.0.display());
-        }
-    }
+    /// Gone with the cluster, after its daemons.
+    folder: TempDir,
 }
 
 impl Loopback {
@@ -47,20 +38,23 @@ impl Loopback {
         // By default the machine's disk: one in memory knows no sync.
         let parent = std::env::var_os("SKEP_TORTURE_DIR").map(PathBuf::from);
         let parent = parent.unwrap_or_else(std::env::temp_dir);
-        let folder = parent.join(format!("skep-torture-{process}-{made}"));
-        std::fs::create_dir_all(&folder)
-            .unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let folder = tempfile::Builder::new().prefix("skep-torture-").tempdir_in(&parent);
+        let folder = folder.unwrap_or_else(|error| panic!("{}: {error}", parent.display()));
         // Every cluster has a network of its own, so that tests may run beside each other.
         let network = process.wrapping_mul(16).wrapping_add(made);
         let (high, middle) = (1 + network / 254 % 254, 1 + network % 254);
         let daemons = (1..=count).map(|number| {
-            Daemon::new(&format!("m{number}"), &format!("127.{high}.{middle}.{number}"), &folder)
+            Daemon::new(
+                &format!("m{number}"),
+                &format!("127.{high}.{middle}.{number}"),
+                folder.path(),
+            )
         });
-        Loopback { daemons: daemons.collect(), folder: Folder(folder) }
+        Loopback { daemons: daemons.collect(), folder }
     }
 
     pub fn folder(&self) -> &Path {
-        &self.folder.0
+        self.folder.path()
     }
 
     /// Starts all daemons and makes a cluster of them, each a manager.

@@ -1,14 +1,13 @@
 //! One task on every node that may run it.
 
-use super::Outcome;
-use super::replicated::earlier;
 use super::slot;
+use super::{Outcome, raise_all};
 use crate::draft::Draft;
 use crate::restart::Restart;
 use crate::scheduler::filter;
+use common::NodeId;
 use common::service::Service;
 use common::task::{DesiredState, Slot};
-use common::{NodeId, TaskId};
 use std::collections::BTreeSet;
 
 pub(crate) fn orchestrate(draft: &mut Draft<'_>, service: &Service, mut room: usize) -> Outcome {
@@ -20,7 +19,7 @@ pub(crate) fn orchestrate(draft: &mut Draft<'_>, service: &Service, mut room: us
         .collect();
     for slot in slots.keys() {
         if !matches!(slot, Slot::Node(node) if wanted.contains(node)) {
-            end_slot(draft, service, *slot);
+            raise_all(draft, service, DesiredState::Shutdown, |it| it.slot == *slot);
         }
     }
     let mut outcome = Outcome::Done;
@@ -35,7 +34,7 @@ pub(crate) fn orchestrate(draft: &mut Draft<'_>, service: &Service, mut room: us
         };
         match restart {
             Restart::Never => {}
-            Restart::At(at) => outcome = earlier(outcome, at),
+            Restart::At(at) => outcome = outcome.also_at(at),
             // Nothing new for a node that is away; what it runs is still right.
             Restart::Now if !is_up => {}
             Restart::Now if room == 0 => return Outcome::NoRoom,
@@ -46,15 +45,4 @@ pub(crate) fn orchestrate(draft: &mut Draft<'_>, service: &Service, mut room: us
         }
     }
     outcome
-}
-
-fn end_slot(draft: &mut Draft<'_>, service: &Service, slot: Slot) {
-    let tasks: Vec<TaskId> = draft
-        .tasks_of(service.id)
-        .filter(|it| it.slot == slot && it.desired == DesiredState::Running)
-        .map(|it| it.id)
-        .collect();
-    for task in tasks {
-        draft.raise_desired(task, DesiredState::Shutdown);
-    }
 }

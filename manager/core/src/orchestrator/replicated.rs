@@ -1,12 +1,12 @@
 //! So many tasks, anywhere: create missing slots, remove surplus ones, replace what died.
 
-use super::Outcome;
 use super::slot::{self, SlotView};
+use super::{Outcome, raise_all};
 use crate::draft::Draft;
 use crate::restart::Restart;
+use common::NodeId;
 use common::service::Service;
 use common::task::{DesiredState, Slot, TaskState};
-use common::{NodeId, TaskId};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ pub(crate) fn orchestrate(
     if slots.len() > wanted {
         for surplus in surplus(&slots, slots.len() - wanted) {
             slots.remove(&surplus);
-            remove_slot(draft, service, surplus);
+            raise_all(draft, service, DesiredState::Remove, |it| it.slot == surplus);
         }
     }
     let mut outcome = Outcome::Done;
@@ -32,7 +32,7 @@ pub(crate) fn orchestrate(
         }
         match view.restart {
             Restart::Never => {}
-            Restart::At(at) => outcome = earlier(outcome, at),
+            Restart::At(at) => outcome = outcome.also_at(at),
             Restart::Now if room == 0 => return Outcome::NoRoom,
             Restart::Now => {
                 room -= 1;
@@ -45,14 +45,6 @@ pub(crate) fn orchestrate(
         draft.create_task(service, Slot::Replica(number));
     }
     if missing > room { Outcome::NoRoom } else { outcome }
-}
-
-pub(crate) fn earlier(outcome: Outcome, at: common::Timestamp) -> Outcome {
-    match outcome {
-        Outcome::At(other) => Outcome::At(other.min(at)),
-        Outcome::Done => Outcome::At(at),
-        Outcome::NoRoom => Outcome::NoRoom,
-    }
 }
 
 fn free_numbers(slots: &BTreeMap<Slot, SlotView>) -> impl Iterator<Item = u32> {
@@ -92,12 +84,4 @@ fn surplus(slots: &BTreeMap<Slot, SlotView>, count: usize) -> Vec<Slot> {
         }
     }
     surplus
-}
-
-fn remove_slot(draft: &mut Draft<'_>, service: &Service, slot: Slot) {
-    let tasks: Vec<TaskId> =
-        draft.tasks_of(service.id).filter(|it| it.slot == slot).map(|it| it.id).collect();
-    for task in tasks {
-        draft.raise_desired(task, DesiredState::Remove);
-    }
 }

@@ -5,13 +5,11 @@ use crate::machine::Machine;
 use crate::world::{Registry, World};
 use common::cluster::{Authority, Cluster};
 use common::image::ImageRef;
-use common::node::{
-    Availability, Node, NodeDescription, NodeKind, NodeSpec, NodeState, NodeStatus, Role,
-};
+use common::node::{Node, NodeKind, NodeSpec, Role};
 use common::secret::Secret;
-use common::{ClusterId, NodeId, Stamp, Timestamp, Version};
+use common::{ClusterId, NodeId, Stamp, Version};
 use manager_core::change::Change;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 pub(crate) const MANAGERS: u64 = 3;
 /// It has all images and is never taken away, so that every service can run somewhere.
@@ -60,26 +58,6 @@ fn cluster() -> Cluster {
 }
 
 fn node(id: NodeId, role: Role) -> Node {
-    Node {
-        id,
-        version: Version(0),
-        created: Stamp::default(),
-        updated: Stamp::default(),
-        name: format!("node{}", id.0).parse().expect("a good name"),
-        spec: NodeSpec {
-            role,
-            availability: Availability::Active,
-            labels: BTreeMap::new(),
-            down_after: None,
-        },
-        address: ([10, 0, 0, 1], 7373).into(),
-        kind: NodeKind::Full,
-        description: NodeDescription::default(),
-        status: NodeStatus {
-            state: NodeState::Joining,
-            since: Stamp::default(),
-            steady_at: Timestamp(0),
-            flaps: 0,
-        },
-    }
+    let name = format!("node{}", id.0).parse().expect("a good name");
+    Node::joining(id, name, NodeSpec::of_role(role), (([10, 0, 0, 1], 7373).into(), NodeKind::Full))
 }

@@ -14,10 +14,7 @@
 //! ```
 
 use common::container::ContainerSpec;
-use common::node::{
-    Availability, DownReason, Node, NodeDescription, NodeKind, NodeSpec, NodeState, NodeStatus,
-    Role,
-};
+use common::node::{Availability, DownReason, Node, NodeKind, NodeSpec, NodeState, Role};
 use common::resources::Resources;
 use common::service::{Mode, RestartCondition, ServiceSpec, TaskSpec};
 use common::task::{DesiredState, Failure, Observation, Slot, Task, TaskState};
@@ -212,34 +209,15 @@ impl World {
         let get = |key: &str, default: &'static str| given.get(key).map_or(default, |it| it);
         let labels = given.get("label").and_then(|it| it.split_once('='));
         let role = if given.contains_key("role") { Role::Manager } else { Role::Worker };
-        let node = Node {
-            id,
-            version: Version(0),
-            created: Stamp::default(),
-            updated: Stamp::default(),
-            name: name.parse().expect("a name"),
-            spec: NodeSpec {
-                role,
-                availability: Availability::Active,
-                labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter().collect(),
-                down_after: None,
-            },
-            address: ([10, 0, 0, 1], 7373).into(),
-            kind: NodeKind::Full,
-            description: NodeDescription {
-                resources: Resources {
-                    cpu_nanos: parse_cpus(get("cpus", "4")).expect("cpus"),
-                    memory_bytes: parse_bytes(get("memory", "1g")).expect("memory"),
-                },
-                ..NodeDescription::default()
-            },
-            status: NodeStatus {
-                state: NodeState::Ready,
-                since: Stamp::default(),
-                steady_at: Timestamp(0),
-                flaps: 0,
-            },
+        let mut spec = NodeSpec::of_role(role);
+        spec.labels = labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter().collect();
+        let seat = (([10, 0, 0, 1], 7373).into(), NodeKind::Full);
+        let mut node = Node::joining(id, name.parse().expect("a name"), spec, seat);
+        node.description.resources = Resources {
+            cpu_nanos: parse_cpus(get("cpus", "4")).expect("cpus"),
+            memory_bytes: parse_bytes(get("memory", "1g")).expect("memory"),
         };
+        node.status.state = NodeState::Ready;
         self.commit(vec![Change::AddNode(Box::new(node))]);
     }
 
