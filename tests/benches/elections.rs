@@ -16,7 +16,7 @@ use tokio::time::Instant;
 const ELECTIONS: u64 = 20;
 const MANAGERS: u8 = 3;
 /// The loss comes at any moment between two beats.
-const BEAT_MILLIS: u64 = 250;
+const BEAT_MILLIS: u64 = 400;
 const LOOK_PERIOD: Duration = Duration::from_millis(2);
 /// No single time-out lasts longer: whoever takes longer has tried more than once.
 const ONE_ROUND: Duration = Duration::from_millis(2_000);
