@@ -2,9 +2,9 @@
 //! is when managers come and go.
 
 use serde::{Deserialize, Serialize};
-use std::io::Write;
+use shell::files;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberRecord {
@@ -52,29 +52,12 @@ impl MemberFile {
         let path = || self.path.clone();
         let bytes = serde_json::to_vec_pretty(record)
             .map_err(|source| MemberError::Damaged { path: path(), source })?;
-        replace(&self.path, &bytes)
+        files::replace(&self.path, &bytes)
             .map_err(|source| MemberError::Unwritable { path: path(), source })
     }
 
     pub fn erase(&self) -> Result<(), MemberError> {
-        match std::fs::remove_file(&self.path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(MemberError::Unwritable { path: self.path.clone(), source: error })
-            }
-            Ok(()) | Err(_) => Ok(()),
-        }
-    }
-}
-
-/// The old file or the new one, whenever the power goes.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let fresh = path.with_extension("new");
-    let mut file = std::fs::File::create(&fresh)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&fresh, path)?;
-    match path.parent() {
-        Some(folder) => std::fs::File::open(folder)?.sync_all(),
-        None => Ok(()),
+        let erased = files::erase(&self.path);
+        erased.map_err(|source| MemberError::Unwritable { path: self.path.clone(), source })
     }
 }

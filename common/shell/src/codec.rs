@@ -3,13 +3,12 @@
 //! The payload is MessagePack with field names, so that fields can be added with a default.
 //! What is sealed is bound to the place where it lies: nobody can swap two values.
 
-use crate::clock;
+use crate::{clock, files};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -109,7 +108,7 @@ impl SealKey {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let key = clock::random_bytes::<KEY_BYTES>();
-                create_whole(path, &key).map_err(fails)?;
+                files::replace(path, &key).map_err(fails)?;
                 Ok(SealKey::from_bytes(&key))
             }
             Err(error) => Err(fails(error)),
@@ -215,21 +214,6 @@ fn damaged(detail: &str) -> CodecError {
 
 fn unknown_seal(seal: u8) -> CodecError {
     damaged(&format!("unknown seal {seal}"))
-}
-
-/// After a power cut there is the whole file or none.
-fn create_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let half_written = path.with_extension("new");
-    let mut options = std::fs::OpenOptions::new();
-    let mut file =
-        options.write(true).create(true).truncate(true).mode(0o600).open(&half_written)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&half_written, path)?;
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => std::fs::File::open(folder)?.sync_all(),
-        Some(_) | None => std::fs::File::open(".")?.sync_all(),
-    }
 }
 
 #[cfg(test)]

@@ -8,17 +8,17 @@ mod certificate;
 pub use certificate::{BadCertificate, Member, node_name, role_name};
 pub(crate) use certificate::{Certificate, der};
 
+use crate::files;
 use common::node::Role;
 use common::secret::Secret;
 use common::{ClusterId, NodeId, WallTime};
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData as _};
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::PathBuf;
 
 const FILE_NAME: &str = "node.pem";
-const TEMPORARY_NAME: &str = "node.pem.new";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -81,39 +81,14 @@ impl IdentityFolder {
             text.extend_from_slice(block.trim_ascii());
             text.push(b'\n');
         }
-        self.replace(&text).map_err(|cause| self.io("written", cause))
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.folder);
+        let written = made.and_then(|()| files::replace(&self.file(), &text));
+        written.map_err(|cause| self.io("written", cause))
     }
 
     /// This node is not a member any more.
     pub fn erase(&self) -> Result<(), IdentityError> {
-        for name in [TEMPORARY_NAME, FILE_NAME] {
-            match std::fs::remove_file(self.folder.join(name)) {
-                Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-                    return Err(self.io("removed", cause));
-                }
-                Ok(()) | Err(_) => {}
-            }
-        }
-        match sync_folder(&self.folder) {
-            Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(self.io("removed", cause)),
-            Ok(()) | Err(_) => Ok(()),
-        }
-    }
-
-    fn replace(&self, bytes: &[u8]) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-        let temporary = self.folder.join(TEMPORARY_NAME);
-        // One that a power cut left may have other permissions: never write a key into it.
-        match std::fs::remove_file(&temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, self.file())?;
-        sync_folder(&self.folder)
+        files::erase(&self.file()).map_err(|cause| self.io("removed", cause))
     }
 
     fn file(&self) -> PathBuf {
@@ -123,10 +98,6 @@ impl IdentityFolder {
     fn io(&self, verb: &'static str, cause: io::Error) -> IdentityError {
         IdentityError::Io { path: self.file(), verb, cause }
     }
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 fn read(text: &str) -> Result<Identity, String> {

@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod codec;
+pub mod files;
 pub mod identity;
 pub mod net;
 pub mod store;
