@@ -17,6 +17,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 
 pub(super) const BEAT_PERIOD: Duration = Duration::from_millis(400);
 /// One that says something new finds room behind one that is on its way.
@@ -150,7 +151,7 @@ async fn beat_while_leading(tasks: &Scope, raft: &Raft, links: &Links, pulse: &P
             return;
         }
         pulse.begin(&peers(&metrics.borrow()));
-        let mut conversations: BTreeMap<NodeId, mpsc::Sender<BeatRequest>> = BTreeMap::new();
+        let mut conversations: BTreeMap<NodeId, Conversation> = BTreeMap::new();
         let mut retires = pulse.retires.subscribe();
         loop {
             let retires_now = *retires.borrow_and_update();
@@ -159,17 +160,17 @@ async fn beat_while_leading(tasks: &Scope, raft: &Raft, links: &Links, pulse: &P
                 break;
             }
             let peers = peers(&now);
-            conversations.retain(|node, beats| !beats.is_closed() && peers.contains_key(node));
+            conversations.retain(|node, it| !it.ended.is_cancelled() && peers.contains_key(node));
             let leader = links.own_node().0;
             let cluster_millis = pulse.clock.now().at.0;
             let term = now.current_term;
             let beat = BeatRequest { leader, term, cluster_millis, retires: retires_now };
             for (node, peer) in peers {
-                let beats = conversations
+                let conversation = conversations
                     .entry(node)
                     .or_insert_with(|| converse(tasks, links, pulse, (node, peer)));
                 // A peer that is slow to take them gets no pile of them.
-                if beats.try_send(beat).is_err() {
+                if conversation.beats.try_send(beat).is_err() {
                     tracing::debug!(%node, "a beat is left out: the one before is still on its way");
                 }
             }
@@ -188,22 +189,32 @@ fn peers(metrics: &Metrics) -> BTreeMap<NodeId, Peer> {
         .collect()
 }
 
+/// With one peer. It ends with its answers, whatever becomes of the stream that carries the
+/// beats: a peer whose answers nobody reads would look silent for ever.
+struct Conversation {
+    beats: mpsc::Sender<BeatRequest>,
+    ended: CancellationToken,
+}
+
 /// Beats to one peer, until it does not answer in time or nobody beats any more.
 fn converse(
     tasks: &Scope,
     links: &Links,
     pulse: &Pulse,
     (node, peer): (NodeId, Peer),
-) -> mpsc::Sender<BeatRequest> {
+) -> Conversation {
+    let ended = CancellationToken::new();
+    let end = ended.clone().drop_guard();
     let (beats, to_send) = mpsc::channel(BEATS_WAITING_MAX);
     let (links, pulse) = (links.clone(), pulse.clone());
     tasks.spawn("beats to a manager", OnFailure::Log, async move {
+        let _end = end;
         if exchange(&links, &pulse, (node, peer), to_send).await.is_none() {
             links.drop_link(node);
         }
         Ok::<(), Infallible>(())
     });
-    beats
+    Conversation { beats, ended }
 }
 
 /// Nothing where the peer was lost.

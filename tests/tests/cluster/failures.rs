@@ -1,6 +1,7 @@
 //! Daemons and machines that fail, and come back.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use agent::fake::Call;
 use agent::node::Ending;
@@ -53,6 +54,22 @@ async fn a_lost_leader_is_replaced(loss: Loss) {
     cluster.wait_running(lost, "web", 6).await;
     let leaders = leading(&cluster);
     assert_eq!(leaders.len(), 1, "{loss:?}: {leaders:?} all lead");
+}
+
+/// For longer than a beat may go unanswered, and for no longer than elections wait.
+#[tokio::test]
+async fn managers_that_stumble_for_a_moment_are_heard_again() {
+    let mut cluster = Cluster::formed(3, 0).await;
+    for follows_leader_by in [0, 1] {
+        let stumbles = (cluster.wait_leader().await + follows_leader_by) % 3;
+        cluster.node(stumbles).hang();
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        cluster.node(stumbles).go_on();
+        cluster.wait_whole().await;
+        let name = cluster.nodes()[stumbles].name().to_owned();
+        let written = cluster.client(stumbles).put_label(&name, "stumbled", "once").await;
+        written.expect("it takes part as before");
+    }
 }
 
 /// Its connection to the leader is whole, and nobody answers.
