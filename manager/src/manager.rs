@@ -198,6 +198,7 @@ impl Manager {
     async fn keep_voters(self) {
         let mut changes = self.replica.changes();
         let mut states = self.feed().states();
+        let mut seats = self.leader.clone();
         loop {
             if self.leader().is_some() {
                 let step = membership::next_step(&self.state(), &self.replica.voters());
@@ -213,6 +214,7 @@ impl Manager {
             tokio::select! {
                 changed = changes.changed() => if changed.is_err() { return },
                 changed = states.changed() => if changed.is_err() { return },
+                changed = seats.changed() => if changed.is_err() { return },
             }
         }
     }

@@ -74,6 +74,9 @@ impl State {
             }
             Change::AddNode(node) => self.add_node(version, stamp, node),
             Change::SetNodeSpec { node, base, spec } => {
+                if spec.role != Role::Manager && self.is_last_manager(*node) {
+                    return Err(Conflict::LastManager);
+                }
                 self.change_node(*node, Some(*base), version, stamp, |it| it.spec = spec.clone())
             }
             Change::DescribeNode { node, description, kind, address } => {
@@ -131,6 +134,11 @@ impl State {
         let id = node.id;
         self.put_node(Arc::new(node));
         Ok(Event::NodeChanged(id))
+    }
+
+    fn is_last_manager(&self, node: NodeId) -> bool {
+        let mut managers = self.nodes().filter(|it| it.spec.role == Role::Manager);
+        managers.next().is_some_and(|it| it.id == node) && managers.next().is_none()
     }
 
     fn change_node(

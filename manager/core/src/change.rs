@@ -125,6 +125,8 @@ pub enum Conflict {
     NoCluster,
     #[error("node {0} is not a member of this cluster")]
     NoSuchNode(NodeId),
+    #[error("it is the only manager: promote another node first (skep node promote NODE)")]
+    LastManager,
     #[error("there is no service {0}")]
     NoSuchService(ServiceId),
     #[error("there is no task {0}")]

@@ -88,4 +88,18 @@ mod tests {
         assert_eq!(step(&[1], &[1], &[4], &[4]), Some(Step::RemoveLearner(NodeId(4))));
         assert_eq!(step(&[], &[1], &[], &[]), None);
     }
+
+    /// Two users who each saw another manager left must not both have their way.
+    #[test]
+    fn the_last_manager_stays_one() {
+        let mut state = State::default();
+        let batch = |changes| Batch { stamp: Stamp::default(), unity: Unity::EachAlone, changes };
+        let founded = batch(vec![node(1, Role::Manager), node(2, Role::Manager)]);
+        assert_eq!(state.apply(Version(1), &founded).refused, []);
+        let spec = NodeSpec::of_role(Role::Worker);
+        let demote =
+            |id| Change::SetNodeSpec { node: NodeId(id), base: Version(1), spec: spec.clone() };
+        let applied = state.apply(Version(2), &batch(vec![demote(1), demote(2)]));
+        assert_eq!(applied.refused, [(1, crate::change::Conflict::LastManager)]);
+    }
 }

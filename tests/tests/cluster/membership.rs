@@ -19,10 +19,14 @@ fn voters(cluster: &Cluster) -> Option<BTreeSet<usize>> {
 }
 
 async fn wait_voters(cluster: &mut Cluster, expected: &[usize]) {
+    wait_voters_of(cluster, expected).await;
+    cluster.wait_whole().await;
+}
+
+async fn wait_voters_of(cluster: &mut Cluster, expected: &[usize]) {
     let expected: BTreeSet<usize> = expected.iter().copied().collect();
     let what = format!("voters: {expected:?}");
     cluster.wait_for(what, async |it| voters(it).as_ref() == Some(&expected)).await;
-    cluster.wait_whole().await;
 }
 
 #[tokio::test]
@@ -55,6 +59,31 @@ async fn a_promoted_worker_votes_and_a_demoted_manager_does_not() {
     assert_eq!(refused.code(), Code::FailedPrecondition, "{refused:?}");
     let refused = cluster.client(0).services().await.expect_err("it is a worker now");
     assert!(refused.message().contains("run the command on a manager"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_demotion_after_which_nothing_could_be_decided_is_refused() {
+    let mut cluster = Cluster::formed(3, 0).await;
+    let leader = cluster.wait_leader().await;
+    let (dead, other) = ((leader + 1) % 3, (leader + 2) % 3);
+    let name = |it: &Cluster, position: usize| it.nodes()[position].name().to_owned();
+    let (dead_name, other_name) = (name(&cluster, dead), name(&cluster, other));
+    cluster.node(dead).kill();
+    let is_known = async |it: &Cluster| {
+        let rows = it.client(leader).nodes().await.expect("the leader answers").rows;
+        let is_down = |it: &v1::NodeView| {
+            let status = it.node.as_ref().and_then(|it| it.status.as_ref());
+            status.is_some_and(|it| it.state() == v1::node_status::State::Down)
+        };
+        rows.iter().any(is_down)
+    };
+    cluster.wait_for("its death is known", is_known).await;
+    let client = cluster.client(leader);
+    let refused = client.set_role(&other_name, v1::Role::Worker).await.expect_err("it is needed");
+    assert!(refused.message().contains("no majority"), "{refused:?}");
+    client.set_role(&dead_name, v1::Role::Worker).await.expect("the dead one may go");
+    wait_voters_of(&mut cluster, &[leader, other]).await;
+    cluster.client(other).create("web", 2).await.expect("the two go on");
 }
 
 /// With tasks running, and the leader among those that go.
