@@ -107,6 +107,16 @@ impl Agenda {
         let due = due.into_iter().filter_map(|(at, chore)| Some((at?, chore)));
         due.min_by_key(|(at, _)| *at).expect("listing is always due some time")
     }
+
+    /// What is asked from now on is not answered by the chore that begins.
+    fn begun(&mut self, chore: Chore, now: Instant) {
+        match chore {
+            Chore::List => self.list = now + LIST_EVERY,
+            Chore::Describe => self.describe = None,
+            Chore::Images => self.images = None,
+            Chore::Ping => {}
+        }
+    }
 }
 
 impl<C: Containers> EngineWatch<C> {
@@ -183,6 +193,7 @@ impl<C: Containers> EngineWatch<C> {
                     self.done(done, &mut agenda, health).await?;
                 }
                 () = tokio::time::sleep_until(due), if doing.is_none() => {
+                    agenda.begun(chore, Instant::now());
                     if chore == Chore::List {
                         self.tell(EngineEvent::ListingBegun).await?;
                     }
@@ -226,20 +237,20 @@ impl<C: Containers> EngineWatch<C> {
         agenda.ping = at_notch(now + PING_EVERY);
         let failed = match done {
             Done::Listed(Ok(seen)) => {
-                agenda.list = now + LIST_EVERY;
                 self.tell(EngineEvent::Listed(seen)).await?;
                 None
             }
             Done::Listed(Err(error)) => {
-                agenda.list = now + LIST_RETRY;
+                agenda.list = agenda.list.min(now + LIST_RETRY);
                 Some(error)
             }
             Done::Described(described) => {
-                agenda.describe = described.is_err().then_some(now + LIST_RETRY);
+                agenda.describe =
+                    described.is_err().then_some(now + LIST_RETRY).or(agenda.describe);
                 described.map(|it| self.introduce(|portrait| portrait.description = *it)).err()
             }
             Done::Images(images) => {
-                agenda.images = images.is_err().then_some(now + LIST_RETRY);
+                agenda.images = images.is_err().then_some(now + LIST_RETRY).or(agenda.images);
                 images.map(|it| self.introduce(|portrait| portrait.images = it)).err()
             }
             Done::Pinged(pinged) => pinged.err(),
@@ -316,4 +327,26 @@ async fn limited(ping: impl Future<Output = Result<(), EngineError>>) -> Result<
         let seconds = PING_LIMIT.as_secs();
         Err(EngineError::Silent { detail: format!("no answer within {seconds} s") })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_during_a_chore_is_done_after_it() {
+        let begin = Instant::now();
+        let mut agenda = Agenda::begin(begin);
+        for chore in [Chore::List, Chore::Describe, Chore::Images] {
+            assert_eq!(agenda.next(), (begin, chore));
+            agenda.begun(chore, begin);
+        }
+        assert_eq!(agenda.next(), (begin + PING_EVERY, Chore::Ping));
+        // As requests and news do, whatever is under way.
+        agenda.list = begin;
+        agenda.images = Some(begin + IMAGES_DEBOUNCE);
+        assert_eq!(agenda.next(), (begin, Chore::List));
+        agenda.begun(Chore::List, begin);
+        assert_eq!(agenda.next(), (begin + IMAGES_DEBOUNCE, Chore::Images));
+    }
 }
