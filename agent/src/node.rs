@@ -25,6 +25,7 @@ const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 const LEAVE_LIMIT: Duration = Duration::from_secs(60);
 const RENEW_RETRY_FIRST: Duration = Duration::from_secs(1);
 const RENEW_RETRY_MOST: Duration = Duration::from_secs(10);
+const SEAT_RETRY: Duration = Duration::from_secs(5);
 /// Clocks jump, so the date of the renewal is looked at again at least this often.
 const RENEW_LOOK: Duration = Duration::from_secs(3_600);
 
@@ -93,6 +94,8 @@ struct Member {
     scope: Scope,
     renew_at: Instant,
     renewals_failed: u32,
+    /// It has the role of a manager, and something was in the way of serving as one.
+    is_unseated: bool,
 }
 
 pub(crate) struct Node<M, E> {
@@ -194,8 +197,15 @@ where
         };
         let agent = crate::agent::start(&scope, config, (self.engine)(), credentials.clone());
         let renew_at = renewal(&identity);
-        self.member =
-            Some(Member { record, credentials, agent, scope, renew_at, renewals_failed: 0 });
+        self.member = Some(Member {
+            record,
+            credentials,
+            agent,
+            scope,
+            renew_at,
+            renewals_failed: 0,
+            is_unseated: false,
+        });
     }
 
     async fn on_membership(&mut self, membership: Membership) {
@@ -203,8 +213,11 @@ where
         let role = member.credentials.current().role;
         let renamed =
             member.record.name != membership.node_name && !membership.node_name.is_empty();
-        if member.record.managers != membership.managers || renamed {
-            member.record.managers.clone_from(&membership.managers);
+        let news = !membership.managers.is_empty() && member.record.managers != membership.managers;
+        if news || renamed {
+            if news {
+                member.record.managers.clone_from(&membership.managers);
+            }
             if renamed {
                 member.record.name.clone_from(&membership.node_name);
             }
@@ -212,7 +225,8 @@ where
                 tracing::warn!(%error, "the managers' addresses cannot be saved");
             }
             if role == Role::Worker {
-                self.managers.seated(Seated::Worker { managers: membership.managers });
+                let managers = member.record.managers.clone();
+                self.managers.seated(Seated::Worker { managers });
             }
         }
         if role != membership.role {
@@ -220,8 +234,21 @@ where
         }
     }
 
+    async fn take_seat(&mut self) {
+        let Some(member) = &mut self.member else { return };
+        let started = self.managers.start(&member.record, &member.credentials, Log::Erase).await;
+        member.is_unseated = started.is_err();
+        if let Err(error) = started {
+            tracing::error!(%error, "this node cannot serve as a manager yet");
+            member.renew_at = Instant::now() + SEAT_RETRY;
+        }
+    }
+
     async fn look_at_renewal(&mut self) {
         let Some(member) = &mut self.member else { return };
+        if member.is_unseated {
+            return self.take_seat().await;
+        }
         let identity = member.credentials.current();
         let wants_role = member.agent.membership.borrow().role != identity.role;
         let due = shell::identity::renewal_due(&identity.certificate_pem, identity.node.0);
@@ -259,18 +286,17 @@ where
             tracing::error!(%error, "the new certificate cannot be used");
             return;
         }
-        let (record, credentials) = (member.record.clone(), member.credentials.clone());
+        let managers = member.record.managers.clone();
         match (before.role, role) {
             (Role::Worker, Role::Manager) => {
                 tracing::info!("this node becomes a manager");
-                if let Err(error) = self.managers.start(&record, &credentials, Log::Erase).await {
-                    tracing::error!(%error, "this node cannot serve as a manager");
-                }
+                self.take_seat().await;
             }
             (Role::Manager, Role::Worker) => {
                 tracing::info!("this node is no manager any more");
+                member.is_unseated = false;
                 // Before it stops, so that whoever asks meanwhile is told where to turn.
-                self.managers.seated(Seated::Worker { managers: record.managers });
+                self.managers.seated(Seated::Worker { managers });
                 self.managers.stop(Log::Erase).await;
             }
             (Role::Worker, Role::Worker) | (Role::Manager, Role::Manager) => {}

@@ -112,7 +112,7 @@ impl Leader {
     ) -> Leader {
         let mut liveness = Liveness::new(own, now.at);
         for node in state.nodes() {
-            liveness.watch(node.id, node.spec.down_after);
+            liveness.watch(node.id, node.spec.down_after, now.at);
         }
         match predecessor {
             Some(Predecessor::Silent { node, last_heard }) => liveness.witnessed(node, last_heard),
@@ -156,7 +156,7 @@ impl Leader {
     pub fn handle(&mut self, input: Input, now: Stamp) -> Vec<Output> {
         let mut out = Vec::new();
         match input {
-            Input::Published { state, events } => self.published(state, events, &mut out),
+            Input::Published { state, events } => self.published(state, events, now, &mut out),
             Input::Committed { version } => {
                 if matches!(self.round, Round::Proposed(_)) {
                     self.round = Round::Committed(version);
@@ -202,7 +202,13 @@ impl Leader {
         }
     }
 
-    fn published(&mut self, state: Arc<State>, events: Vec<Event>, out: &mut Vec<Output>) {
+    fn published(
+        &mut self,
+        state: Arc<State>,
+        events: Vec<Event>,
+        now: Stamp,
+        out: &mut Vec<Output>,
+    ) {
         self.state = state;
         self.plan_due |= !events.is_empty();
         for event in events {
@@ -216,12 +222,12 @@ impl Leader {
                         self.soft.forget_task(task);
                     }
                 }
-                Event::NodeChanged(node) => self.node_changed(node, out),
+                Event::NodeChanged(node) => self.node_changed(node, now, out),
                 Event::ServiceChanged(_) | Event::ClusterChanged => {}
                 Event::Resync => {
                     self.sessions.everything_changed();
                     let nodes: Vec<NodeId> = self.state.nodes().map(|it| it.id).collect();
-                    nodes.into_iter().for_each(|node| self.node_changed(node, out));
+                    nodes.into_iter().for_each(|node| self.node_changed(node, now, out));
                     let state = Arc::clone(&self.state);
                     self.liveness.retain(|node| state.node(node).is_some());
                     self.sessions.farewell_all_but(|node| state.node(node).is_some(), out);
@@ -240,10 +246,10 @@ impl Leader {
         }
     }
 
-    fn node_changed(&mut self, id: NodeId, out: &mut Vec<Output>) {
+    fn node_changed(&mut self, id: NodeId, now: Stamp, out: &mut Vec<Output>) {
         self.sessions.members_changed();
         match self.state.node(id) {
-            Some(node) => self.liveness.watch(id, node.spec.down_after),
+            Some(node) => self.liveness.watch(id, node.spec.down_after, now.at),
             None => {
                 self.liveness.forget(id);
                 self.soft.forget_node(id);
@@ -345,7 +351,8 @@ impl Leader {
     ) {
         let Some(node) = self.sessions.node(session) else { return };
         for (task, observed) in reports {
-            if self.state.task(task).is_none() {
+            // Nobody speaks for another node's tasks.
+            if self.state.task(task).is_none_or(|it| it.placement.node() != Some(node)) {
                 continue;
             }
             self.soft.observe(task, observed.clone(), now);

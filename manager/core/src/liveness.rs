@@ -40,7 +40,6 @@ pub struct Liveness {
     nodes: BTreeMap<NodeId, Watched>,
     /// The node of the leader itself.
     own: NodeId,
-    since: Timestamp,
     last_look: Timestamp,
     expected_look: Timestamp,
 }
@@ -112,7 +111,8 @@ impl Watched {
     fn limit(&self, period: Duration) -> Duration {
         match (self.down_after, self.connected) {
             (_, _) if self.restarting => RESTART_GRACE,
-            (Some(fixed), _) => fixed.max(period * 2),
+            (Some(fixed), true) => fixed.max(period * 2),
+            (Some(fixed), false) => fixed.max(RECONNECT_GRACE),
             (None, true) => down_after(period, self.allowance()),
             (None, false) => RECONNECT_GRACE,
         }
@@ -149,7 +149,7 @@ impl Watched {
 
 impl Liveness {
     pub fn new(own: NodeId, now: Timestamp) -> Liveness {
-        Liveness { nodes: BTreeMap::new(), own, since: now, last_look: now, expected_look: now }
+        Liveness { nodes: BTreeMap::new(), own, last_look: now, expected_look: now }
     }
 
     /// How often this node is to beat.
@@ -163,9 +163,8 @@ impl Liveness {
     }
 
     /// Every clock starts with the leader that reads it.
-    pub fn watch(&mut self, node: NodeId, down_after: Option<Duration>) {
-        let since = self.since.max(self.last_look);
-        let watched = self.nodes.entry(node).or_insert_with(|| Watched::new(since));
+    pub fn watch(&mut self, node: NodeId, down_after: Option<Duration>, now: Timestamp) {
+        let watched = self.nodes.entry(node).or_insert_with(|| Watched::new(now));
         watched.down_after = down_after;
     }
 
@@ -261,7 +260,7 @@ mod tests {
     /// node was first taken for down.
     fn down_at(beats: &[u64], until: u64) -> Option<u64> {
         let mut liveness = Liveness::new(LEADER, Timestamp(0));
-        liveness.watch(NODE, None);
+        liveness.watch(NODE, None, Timestamp(0));
         let mut beats = beats.iter().peekable();
         let mut now = Timestamp(0);
         while now.0 < until {
@@ -315,7 +314,7 @@ mod tests {
     #[test]
     fn a_leader_that_was_late_itself_blames_nobody() {
         let mut liveness = Liveness::new(LEADER, Timestamp(0));
-        liveness.watch(NODE, None);
+        liveness.watch(NODE, None, Timestamp(0));
         liveness.heard(NODE, "", Timestamp(500));
         let look = liveness.look_at(|_| true).expect("one node is watched");
         assert_eq!(look, Timestamp(2_500));
@@ -326,7 +325,7 @@ mod tests {
     #[test]
     fn beats_that_wait_to_be_read_are_read_before_the_verdict() {
         let mut liveness = Liveness::new(LEADER, Timestamp(0));
-        liveness.watch(NODE, None);
+        liveness.watch(NODE, None, Timestamp(0));
         liveness.heard(NODE, "", Timestamp(500));
         let look = liveness.look_at(|_| true).expect("one node is watched");
         // Held up since its last look, but not for so long that it must blame itself.
@@ -349,7 +348,7 @@ mod tests {
     #[test]
     fn a_power_cut_is_no_lateness() {
         let mut liveness = Liveness::new(LEADER, Timestamp(0));
-        liveness.watch(NODE, None);
+        liveness.watch(NODE, None, Timestamp(0));
         liveness.heard(NODE, "", Timestamp(500));
         liveness.connected(NODE, Timestamp(9_000));
         liveness.heard(NODE, "", Timestamp(9_500));
@@ -359,7 +358,7 @@ mod tests {
     #[test]
     fn one_that_said_it_would_be_back_is_waited_for() {
         let mut liveness = Liveness::new(LEADER, Timestamp(0));
-        liveness.watch(NODE, None);
+        liveness.watch(NODE, None, Timestamp(0));
         liveness.heard(NODE, "", Timestamp(500));
         liveness.restarts(NODE);
         assert_eq!(liveness.look_at(|_| true), Some(Timestamp(30_500)));
@@ -370,7 +369,7 @@ mod tests {
     #[test]
     fn an_ill_engine_counts_as_an_ill_node() {
         let mut liveness = Liveness::new(LEADER, Timestamp(0));
-        liveness.watch(NODE, None);
+        liveness.watch(NODE, None, Timestamp(0));
         for beat in 1..=8 {
             liveness.heard(NODE, "no answer for 4 s", Timestamp(beat * 500));
         }

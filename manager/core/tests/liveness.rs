@@ -104,7 +104,7 @@ fn moves(beats: &BTreeMap<NodeId, Vec<u64>>, stalls: &[Pause]) -> usize {
     let mut liveness = Liveness::new(LEADER, Timestamp(0));
     let mut inbox: Vec<(u64, NodeId)> = Vec::new();
     for (node, arrivals) in beats {
-        liveness.watch(*node, None);
+        liveness.watch(*node, None, Timestamp(0));
         liveness.connected(*node, Timestamp(0));
         inbox.extend(arrivals.iter().map(|at| (*at, *node)));
     }

@@ -126,9 +126,13 @@ async fn admit(seat: &Seat, mut request: Request<Body>) -> Result<Admitted, Box<
     };
     let replica = manager.replica();
     let votes = |node| replica.managers().get(&node).is_some_and(|it| it.voter);
-    access::check(access, &caller, &replica.feed().state(), votes)?;
-    let is_forwarded = request.headers().contains_key(FORWARDED);
-    if !(is_forwarded && is_manager(&caller)) {
+    let state = replica.feed().state();
+    access::check(access, &caller, &state, votes)?;
+    let is_forwarded = request.headers().contains_key(FORWARDED) && is_manager(&caller);
+    if is_forwarded {
+        // Whoever was a manager once still has the certificate of one.
+        access::check(Access::Managers, &caller, &state, |_| false)?;
+    } else {
         mark(&mut request, manager.node(), &caller);
     }
     match (route, replica.leadership()) {
