@@ -37,7 +37,7 @@ enum Verb {
     /// Lets this machine join a cluster
     Join {
         /// Printed by `skep join-token worker` on a manager
-        #[arg(long)]
+        #[arg(long, value_parser = well_formed)]
         token: String,
         /// The address by which others reach this machine
         #[arg(long, default_value = "")]
@@ -69,6 +69,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Nonsense is wrong usage, whatever the cluster would say of it.
+fn well_formed(token: &str) -> Result<String, common::token::BadToken> {
+    token.parse::<common::token::JoinToken>().map(|_| token.to_owned())
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {

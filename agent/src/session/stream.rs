@@ -75,10 +75,12 @@ impl Stream {
     }
 
     /// What finds no room is lost; whoever sends it says it again or notices the silence.
-    fn say(&self, of: agent_message::Of) {
-        if let Err(error) = self.to_manager.try_send(message(of)) {
+    fn say(&self, of: agent_message::Of) -> bool {
+        let said = self.to_manager.try_send(message(of));
+        if let Err(error) = &said {
             tracing::debug!(%error, "a message to the leader is lost");
         }
+        said.is_ok()
     }
 
     /// The manager ends its side when it has read all of ours.
@@ -142,7 +144,9 @@ impl Session {
                     }
                 }
                 batch = self.statuses.recv(), if stream.has_room() => match batch {
-                    Some(batch) => stream.say(statuses(batch)),
+                    Some(batch) => {
+                        stream.say(statuses(batch));
+                    }
                     None => return Ended::NobodyListens,
                 },
                 () = tokio::time::sleep_until(pulse.next) => {
@@ -152,14 +156,13 @@ impl Session {
                     }
                     self.beat(&stream, &mut pulse);
                     pulse.advance(now, &mut self.dice);
+                    self.tell_changes(&stream, &mut told);
                 }
                 changed = self.portrait.changed() => {
                     if changed.is_err() {
                         return Ended::NobodyListens;
                     }
-                    let portrait = self.portrait.borrow_and_update().clone();
-                    tell_changes(&stream, told.as_ref(), portrait.as_ref());
-                    told = portrait;
+                    self.tell_changes(&stream, &mut told);
                 }
                 changed = self.health.changed() => {
                     if changed.is_err() {
@@ -174,6 +177,23 @@ impl Session {
                     return Ended::Goodbye;
                 }
             }
+        }
+    }
+
+    /// What the leader has not been told of this node; where its queue is full, again later.
+    fn tell_changes(&self, stream: &Stream, told: &mut Option<Portrait>) {
+        let portrait = self.portrait.borrow();
+        let Some(now) = portrait.as_ref().filter(|it| told.as_ref() != Some(*it)) else { return };
+        let knows = |same: fn(&Portrait, &Portrait) -> bool| {
+            told.as_ref().is_some_and(|before| same(before, now))
+        };
+        let description = || v1::NodeDescription::from(&now.description);
+        let is_described = knows(|a, b| a.description == b.description)
+            || stream.say(agent_message::Of::Description(description()));
+        let has_images = knows(|a, b| a.images == b.images)
+            || stream.say(agent_message::Of::Images(images(now)));
+        if is_described && has_images {
+            *told = Some(now.clone());
         }
     }
 
@@ -278,17 +298,6 @@ fn statuses(batch: Batch) -> agent_message::Of {
 
 pub(super) fn images(portrait: &Portrait) -> v1::Images {
     v1::Images { references: portrait.images.iter().cloned().collect() }
-}
-
-fn tell_changes(stream: &Stream, told: Option<&Portrait>, portrait: Option<&Portrait>) {
-    let Some(portrait) = portrait else { return };
-    if told.is_none_or(|it| it.description != portrait.description) {
-        let description = v1::NodeDescription::from(&portrait.description);
-        stream.say(agent_message::Of::Description(description));
-    }
-    if told.is_none_or(|it| it.images != portrait.images) {
-        stream.say(agent_message::Of::Images(images(portrait)));
-    }
 }
 
 fn reason(reason: GoodbyeReason) -> v1::goodbye::Reason {
