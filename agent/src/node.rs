@@ -213,11 +213,8 @@ where
         let role = member.credentials.current().role;
         let renamed =
             member.record.name != membership.node_name && !membership.node_name.is_empty();
-        let news = !membership.managers.is_empty() && member.record.managers != membership.managers;
-        if news || renamed {
-            if news {
-                member.record.managers.clone_from(&membership.managers);
-            }
+        if member.record.managers != membership.managers || renamed {
+            member.record.managers.clone_from(&membership.managers);
             if renamed {
                 member.record.name.clone_from(&membership.node_name);
             }
@@ -225,8 +222,7 @@ where
                 tracing::warn!(%error, "the managers' addresses cannot be saved");
             }
             if role == Role::Worker {
-                let managers = member.record.managers.clone();
-                self.managers.seated(Seated::Worker { managers });
+                self.managers.seated(Seated::Worker { managers: membership.managers });
             }
         }
         if role != membership.role {
@@ -236,7 +232,9 @@ where
 
     async fn take_seat(&mut self) {
         let Some(member) = &mut self.member else { return };
-        let started = self.managers.start(&member.record, &member.credentials, Log::Erase).await;
+        let (record, credentials) = (member.record.clone(), member.credentials.clone());
+        let started = self.start_manager(&record, &credentials, Log::Erase).await;
+        let Some(member) = &mut self.member else { return };
         member.is_unseated = started.is_err();
         if let Err(error) = started {
             tracing::error!(%error, "this node cannot serve as a manager yet");
@@ -286,7 +284,6 @@ where
             tracing::error!(%error, "the new certificate cannot be used");
             return;
         }
-        let managers = member.record.managers.clone();
         match (before.role, role) {
             (Role::Worker, Role::Manager) => {
                 tracing::info!("this node becomes a manager");
@@ -296,6 +293,7 @@ where
                 tracing::info!("this node is no manager any more");
                 member.is_unseated = false;
                 // Before it stops, so that whoever asks meanwhile is told where to turn.
+                let managers = member.record.managers.clone();
                 self.managers.seated(Seated::Worker { managers });
                 self.managers.stop(Log::Erase).await;
             }

@@ -30,10 +30,6 @@ impl Route {
     }
 
     pub(crate) fn learned(&mut self, managers: &[String]) {
-        // Whoever names none leaves us the way to those that we know.
-        if managers.is_empty() {
-            return;
-        }
         let current = self.managers.get(self.next).cloned();
         self.managers = managers.to_vec();
         self.next = self.managers.iter().position(|it| Some(it) == current.as_ref()).unwrap_or(0);

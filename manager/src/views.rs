@@ -1,10 +1,10 @@
 //! What users are shown: the state, joined with what only the leader's memory holds.
 
 use common::node::{Node, Role};
-use common::service::{Mode, Service};
+use common::service::Service;
 use common::task::{DesiredState, Observation, Task, TaskState};
 use common::{NodeId, Stamp};
-use manager_core::scheduler::filter;
+use manager_core::orchestrator;
 use manager_core::soft::Soft;
 use manager_core::state::State;
 use proto::v1;
@@ -71,10 +71,7 @@ impl View {
                 && it.placement.node().is_some_and(|node| self.is_up(node))
         };
         let running = self.state.tasks_of(service.id).filter(runs).count();
-        let desired = match service.spec.mode {
-            Mode::Replicated { replicas } => replicas as usize,
-            Mode::Global => self.state.nodes().filter(|it| self.wants(it, service)).count(),
-        };
+        let desired = orchestrator::wanted_tasks(&self.state, service);
         let count = |it: usize| u32::try_from(it).unwrap_or(u32::MAX);
         v1::ServiceView {
             service: Some(v1::Service::from(service)),
@@ -131,17 +128,6 @@ impl View {
             clock_offset_millis: self.memory.clock_offsets.get(&node.id).copied(),
             images: self.memory.images.get(&node.id).cloned().unwrap_or_default(),
         }
-    }
-
-    /// Whether a global service is to have a task there now. A node that is down keeps what it has
-    /// and gets nothing new.
-    fn wants(&self, node: &Node, service: &Service) -> bool {
-        let has_one = || {
-            self.state
-                .tasks_of(service.id)
-                .any(|it| it.is_live() && it.placement.node() == Some(node.id))
-        };
-        filter::may_have_global(node, &service.spec.task) && (self.is_up(node.id) || has_one())
     }
 
     fn is_up(&self, node: NodeId) -> bool {

@@ -1,7 +1,7 @@
 //! One stream to one leader, from the hello to its end.
 
 use super::{ASSIGNMENTS_BYTES_MAX, Goodbye, Refusal, Session, SessionEvent};
-use crate::agent::{GoodbyeReason, Membership};
+use crate::agent::GoodbyeReason;
 use crate::engine::Portrait;
 use agent_core::reports::{Batch, TaskReport};
 use common::IdGen;
@@ -187,9 +187,8 @@ impl Session {
         let knows = |same: fn(&Portrait, &Portrait) -> bool| {
             told.as_ref().is_some_and(|before| same(before, now))
         };
-        let description = || v1::NodeDescription::from(&now.description);
         let is_described = knows(|a, b| a.description == b.description)
-            || stream.say(agent_message::Of::Description(description()));
+            || stream.say(agent_message::Of::Description((&now.description).into()));
         let has_images = knows(|a, b| a.images == b.images)
             || stream.say(agent_message::Of::Images(images(now)));
         if is_described && has_images {
@@ -264,12 +263,11 @@ impl Session {
     }
 
     fn read_membership(&mut self, wire: v1::Membership) -> Result<SessionEvent, Malformed> {
-        let role = Role::try_from(wire.role())?;
-        self.membership = Membership {
-            node_name: self.membership.node_name.clone(),
-            managers: wire.managers,
-            role,
-        };
+        self.membership.role = Role::try_from(wire.role())?;
+        // Whoever names none leaves us the way to those that we know.
+        if !wire.managers.is_empty() {
+            self.membership.managers = wire.managers;
+        }
         self.route.learned(&self.membership.managers);
         Ok(SessionEvent::Membership(self.membership.clone()))
     }

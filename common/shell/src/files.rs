@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+/// Makes the file where there is none, in a folder that is there.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     at_length(|| {
         let half_written = half_written(path);

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
-/// `SKEP_LOG` overrides what is logged, as in `SKEP_LOG=debug` or `SKEP_LOG=manager=trace`.
+/// `SKEP_LOG` overrides what is logged, as in `SKEP_LOG=debug` or `SKEP_LOG=manager=debug`.
 pub fn init(default_filter: &str) {
     let filter = EnvFilter::try_from_env("SKEP_LOG");
     let filter = filter.unwrap_or_else(|_| EnvFilter::new(default_filter));

@@ -16,7 +16,7 @@ pub mod leader;
 pub mod liveness;
 pub mod lookup;
 pub mod membership;
-mod orchestrator;
+pub mod orchestrator;
 pub mod planner;
 mod reaper;
 pub mod requests;

@@ -43,6 +43,14 @@ pub(crate) fn orchestrate(draft: &mut Draft<'_>, service: &Service, room: usize)
     }
 }
 
+/// How many tasks the service is to have now, as far as nodes are there to run them.
+pub fn wanted_tasks(state: &State, service: &Service) -> usize {
+    match service.spec.mode {
+        Mode::Replicated { replicas } => replicas as usize,
+        Mode::Global => global::wanted_tasks(state, service),
+    }
+}
+
 pub(crate) fn global_services(state: &State) -> impl Iterator<Item = ServiceId> {
     state.active_services().filter(|it| it.spec.mode == Mode::Global).map(|it| it.id)
 }

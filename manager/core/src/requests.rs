@@ -234,32 +234,35 @@ fn set_spec(node: &Node, spec: NodeSpec) -> Change {
 }
 
 fn check_role(state: &State, node: &Node, role: Role) -> Answer<()> {
-    let others: Vec<_> =
-        state.nodes().filter(|it| it.id != node.id && it.spec.role == Role::Manager).collect();
-    let up = others.iter().filter(|it| !it.status.state.is_down()).count();
     match role {
         Role::Manager if node.kind == NodeKind::AgentOnly => Err(Refused::Conflict(format!(
             "node {} runs skep-agent, which is a worker for good: install `skep` there, let the \
              node leave, and join it again with `skep join`",
             node.name
         ))),
-        Role::Worker if node.spec.role == Role::Manager && others.is_empty() => {
-            Err(Refused::Conflict(format!(
-                "{} is the only manager: promote another node first (skep node promote NODE)",
-                node.name
-            )))
-        }
-        Role::Worker if node.spec.role == Role::Manager && up * 2 <= others.len() => {
-            Err(Refused::Conflict(format!(
-                "without {}, {up} of {} managers would be up, which is no majority, and the \
-                 cluster could decide nothing any more: bring the others back, or demote those \
-                 that are down first",
-                node.name,
-                others.len()
-            )))
-        }
+        Role::Worker if node.spec.role == Role::Manager => check_demotion(state, node),
         Role::Manager | Role::Worker => Ok(()),
     }
+}
+
+fn check_demotion(state: &State, node: &Node) -> Answer<()> {
+    let others: Vec<_> =
+        state.nodes().filter(|it| it.id != node.id && it.spec.role == Role::Manager).collect();
+    let (up, count) = (others.iter().filter(|it| !it.status.state.is_down()).count(), others.len());
+    let name = &node.name;
+    if count == 0 {
+        return Err(Refused::Conflict(format!(
+            "{name} is the only manager: promote another node first (skep node promote NODE)"
+        )));
+    }
+    if up * 2 <= count {
+        return Err(Refused::Conflict(format!(
+            "without {name}, {up} of {count} managers would be up, which is no majority, and the \
+             cluster could decide nothing any more: bring the others back, or demote those that \
+             are down first"
+        )));
+    }
+    Ok(())
 }
 
 fn even_managers(state: &State, node: &Node, role: Role) -> Option<String> {

@@ -57,13 +57,15 @@ struct Weather {
 
 const CABLE: Weather =
     Weather { name: "cable", jitter: 5, every: HOUR * 1_000, shortest: 0, longest: 1 };
+const SWAP: Weather =
+    Weather { name: "swapping board", jitter: 50, every: 10_000, shortest: 500, longest: 4_000 };
 const WEATHERS: [Weather; 6] = [
     CABLE,
     Weather { name: "sleepy Wi-Fi", jitter: 300, ..CABLE },
     Weather { name: "roaming Wi-Fi", jitter: 100, every: 60_000, shortest: 200, longest: 1_200 },
     Weather { name: "bad Wi-Fi", jitter: 300, every: 20_000, shortest: 200, longest: 3_000 },
     Weather { name: "slow card", jitter: 5, every: 30_000, shortest: 100, longest: 2_500 },
-    Weather { name: "swapping board", jitter: 50, every: 10_000, shortest: 500, longest: 4_000 },
+    SWAP,
 ];
 
 fn pauses(weather: Weather, dice: &mut IdGen) -> Vec<Pause> {
@@ -136,15 +138,9 @@ fn moves(beats: &BTreeMap<NodeId, Vec<u64>>, stalls: &[Pause]) -> usize {
     moves
 }
 
-/// The same for a limit that is the same for everybody at any time.
-fn moves_at_a_fixed_limit(beats: &BTreeMap<NodeId, Vec<u64>>, limit: u64) -> usize {
-    let silences = beats.values().flat_map(|it| it.windows(2).map(|pair| pair[1] - pair[0]));
-    silences.filter(|it| *it > limit).count()
-}
-
-fn longest_silence(beats: &BTreeMap<NodeId, Vec<u64>>) -> u64 {
-    let silences = beats.values().flat_map(|it| it.windows(2).map(|pair| pair[1] - pair[0]));
-    silences.max().unwrap_or(0)
+/// Between one beat and the next.
+fn silences(beats: &BTreeMap<NodeId, Vec<u64>>) -> impl Iterator<Item = u64> {
+    beats.values().flat_map(|it| it.windows(2).map(|pair| pair[1] - pair[0]))
 }
 
 /// Hours that are played of each weather.
@@ -174,8 +170,8 @@ fn nodes_on_bad_links_and_busy_boards() {
         let hours = (0..HOURS).map(|_| an_hour_of(weather, Pace::Even, &mut dice));
         let (mut fixed, mut longest) = (0, 0);
         for beats in hours {
-            fixed += moves_at_a_fixed_limit(&beats, 2_000);
-            longest = longest.max(longest_silence(&beats));
+            fixed += silences(&beats).filter(|it| *it > 2_000).count();
+            longest = silences(&beats).fold(longest, u64::max);
         }
         let name = weather.name;
         writeln!(table, "{name:<18} {even:>8} {doubling:>19} {fixed:>11} {longest:>14} ms")
@@ -197,9 +193,8 @@ fn nodes_on_bad_links_and_busy_boards() {
 #[test]
 fn a_leader_that_is_held_up_itself_moves_nothing() {
     let mut dice = IdGen::from_seed(11);
-    let swapping = WEATHERS[5];
     for _ in 0..HOURS {
-        let stalls = pauses(swapping, &mut dice);
+        let stalls = pauses(SWAP, &mut dice);
         assert_eq!(moves(&an_hour_of(CABLE, Pace::Even, &mut dice), &stalls), 0);
     }
 }

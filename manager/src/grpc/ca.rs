@@ -5,7 +5,7 @@ use super::manager;
 use crate::ca::Subject;
 use crate::manager::Manager;
 use crate::seat::Seat;
-use common::node::{Availability, Node, NodeKind, NodeSpec, Role};
+use common::node::{Node, NodeKind, NodeSpec, Role};
 use common::token::role_of;
 use common::{IdGen, Name, NodeId};
 use manager_core::change::Change;
@@ -123,11 +123,7 @@ impl Joiner {
             ));
         }
         let availability = v1::Availability::try_from(request.availability).unwrap_or_default();
-        let availability = match availability {
-            v1::Availability::Unspecified | v1::Availability::Active => Availability::Active,
-            v1::Availability::Pause => Availability::Pause,
-            v1::Availability::Drain => Availability::Drain,
-        };
+        let availability = agent::join::availability(availability);
         let address = request
             .address
             .parse()

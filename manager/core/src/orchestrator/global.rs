@@ -5,10 +5,20 @@ use super::{Outcome, raise_all};
 use crate::draft::Draft;
 use crate::restart::Restart;
 use crate::scheduler::filter;
+use crate::state::State;
 use common::NodeId;
 use common::service::Service;
 use common::task::{DesiredState, Slot};
 use std::collections::BTreeSet;
+
+/// A node that is down keeps what it has and gets nothing new.
+pub(super) fn wanted_tasks(state: &State, service: &Service) -> usize {
+    let has_one = |node| {
+        state.tasks_of(service.id).any(|it| it.is_live() && it.placement.node() == Some(node))
+    };
+    let may_have = state.nodes().filter(|it| filter::may_have_global(it, &service.spec.task));
+    may_have.filter(|it| !it.status.state.is_down() || has_one(it.id)).count()
+}
 
 pub(crate) fn orchestrate(draft: &mut Draft<'_>, service: &Service, mut room: usize) -> Outcome {
     let slots = slot::slots(draft, service);

@@ -117,6 +117,6 @@ fn check_constraints(node: &Node, spec: &TaskSpec) -> Result<(), Refusal> {
 }
 
 /// Whether a global service wants a task there. A node that is away or paused keeps what it has.
-pub fn may_have_global(node: &Node, spec: &TaskSpec) -> bool {
+pub(crate) fn may_have_global(node: &Node, spec: &TaskSpec) -> bool {
     node.spec.availability != Availability::Drain && check_constraints(node, spec).is_ok()
 }
