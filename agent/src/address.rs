@@ -1,8 +1,10 @@
 //! Which of its own addresses a node gives to others.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::Duration;
 
 pub const PORT: u16 = 7373;
+const RESOLVE_LIMIT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
@@ -20,8 +22,15 @@ pub enum AddressError {
     None,
     #[error("{0} cannot be reached from this machine: {1}")]
     NoRoute(String, std::io::Error),
-    #[error("`{0}` is not known: no address is found for this name")]
+    #[error(
+        "`{0}` is not known: no address is found for this name; say the manager's IP address instead"
+    )]
     Unresolved(String),
+    #[error(
+        "the name server did not answer within 5 s when asked for `{0}`: say the manager's IP \
+         address instead"
+    )]
+    NoNameServer(String),
     #[error("the machine's addresses cannot be read: {0}")]
     System(#[from] nix::Error),
 }
@@ -65,11 +74,11 @@ pub fn advertised(given: &str) -> Result<SocketAddr, AddressError> {
 }
 
 /// What a joiner advertises: the address by which it reaches the manager.
-pub fn advertised_towards(given: &str, manager: &str) -> Result<SocketAddr, AddressError> {
+pub async fn advertised_towards(given: &str, manager: &str) -> Result<SocketAddr, AddressError> {
     if let Some(address) = parse(given)? {
         return check_ours(address, &own_addresses()?);
     }
-    let target = resolve(manager)?;
+    let target = resolve(manager).await?;
     let any: IpAddr = if target.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
     // Nothing is sent: the kernel only looks up which address it would use.
     let local = UdpSocket::bind((any, 0)).and_then(|socket| {
@@ -80,10 +89,11 @@ pub fn advertised_towards(given: &str, manager: &str) -> Result<SocketAddr, Addr
     Ok(SocketAddr::new(local.ip(), PORT))
 }
 
-fn resolve(manager: &str) -> Result<SocketAddr, AddressError> {
-    use std::net::ToSocketAddrs;
-    let unresolved = || AddressError::Unresolved(manager.to_owned());
-    manager.to_socket_addrs().map_err(|_| unresolved())?.next().ok_or_else(unresolved)
+async fn resolve(manager: &str) -> Result<SocketAddr, AddressError> {
+    let found = tokio::time::timeout(RESOLVE_LIMIT, tokio::net::lookup_host(manager)).await;
+    let found = found.map_err(|_| AddressError::NoNameServer(manager.to_owned()))?;
+    let first = found.ok().and_then(|mut it| it.next());
+    first.ok_or_else(|| AddressError::Unresolved(manager.to_owned()))
 }
 
 fn check_ours(address: SocketAddr, own: &[IpAddr]) -> Result<SocketAddr, AddressError> {

@@ -86,12 +86,11 @@ pub fn start<C: Containers>(
         health: health.subscribe(),
         dice: IdGen::from_seed(shell::clock::seed()),
     };
-    let (events, requests) = (engine_events, to_engine);
     let watch = EngineWatch {
         containers: Arc::clone(&containers),
         owner,
-        events,
-        requests,
+        events: engine_events,
+        requests: to_engine,
         health,
         portrait,
     };
@@ -252,6 +251,9 @@ impl<C: Containers> Agent<C> {
             EngineEvent::Listed(seen) => {
                 self.decide(Input::Listed(seen));
                 self.mark_boot();
+                for (manager, request) in self.logs.kept() {
+                    self.begin_logs(manager, request);
+                }
             }
         }
     }
@@ -271,7 +273,10 @@ impl<C: Containers> Agent<C> {
                     is_new
                 });
             }
-            SessionEvent::Logs { manager, request } => self.begin_logs(manager, request),
+            SessionEvent::Logs { manager, request } if self.worker.is_listed() => {
+                self.begin_logs(manager, request);
+            }
+            SessionEvent::Logs { manager, request } => self.logs.keep(manager, request),
             SessionEvent::LogsCancel(subscription) => self.logs.cancel(subscription),
             SessionEvent::Farewell => {
                 self.leave(None);

@@ -21,6 +21,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// Lines of one container that wait, and that go out as one message.
 const LINES_MAX: usize = 32;
 const MESSAGES_MAX: usize = 2;
+const EARLY_MAX: usize = 32;
 
 /// The subscriptions under way.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(crate) struct Logs {
     scope: Scope,
     credentials: Credentials,
     running: BTreeMap<u64, CancellationToken>,
+    /// Asked by these managers before the containers were known.
+    early: Vec<(String, v1::LogRequest)>,
 }
 
 /// What one reader asked for.
@@ -42,7 +45,7 @@ pub(crate) struct Subscription {
 
 impl Logs {
     pub(crate) fn new(scope: Scope, credentials: Credentials) -> Logs {
-        Logs { scope, credentials, running: BTreeMap::new() }
+        Logs { scope, credentials, running: BTreeMap::new(), early: Vec::new() }
     }
 
     pub(crate) fn begin<C: Containers>(&mut self, containers: Arc<C>, subscription: Subscription) {
@@ -61,13 +64,26 @@ impl Logs {
         });
     }
 
+    /// Until the containers are known.
+    pub(crate) fn keep(&mut self, manager: String, request: v1::LogRequest) {
+        if self.early.len() < EARLY_MAX {
+            self.early.push((manager, request));
+        }
+    }
+
+    pub(crate) fn kept(&mut self) -> Vec<(String, v1::LogRequest)> {
+        std::mem::take(&mut self.early)
+    }
+
     pub(crate) fn cancel(&mut self, subscription: u64) {
+        self.early.retain(|(_, it)| it.subscription != subscription);
         if let Some(token) = self.running.remove(&subscription) {
             token.cancel();
         }
     }
 
     pub(crate) fn cancel_all(&mut self) {
+        self.early.clear();
         std::mem::take(&mut self.running).into_values().for_each(|it| it.cancel());
     }
 }
@@ -99,7 +115,12 @@ async fn publish<C: Containers>(
         });
         join_all(each).await;
     };
-    let (answer, ()) = tokio::join!(published, read);
+    tokio::pin!(published);
+    let answer = tokio::select! {
+        // Nobody reads any more, and quiet containers would never tell.
+        answer = &mut published => answer,
+        () = read => published.await,
+    };
     if let Err(status) = answer {
         tracing::debug!(%status, "a reader of logs has gone");
     }

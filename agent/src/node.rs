@@ -233,10 +233,15 @@ where
     async fn take_seat(&mut self) {
         let Some(member) = &mut self.member else { return };
         let (record, credentials) = (member.record.clone(), member.credentials.clone());
-        let started = self.start_manager(&record, &credentials, Log::Erase).await;
+        let seated = self.start_manager(&record, &credentials, Log::Erase).await;
+        self.seat_taken(seated);
+    }
+
+    /// Where it was not, it is tried again.
+    fn seat_taken(&mut self, seated: Result<(), NodeError>) {
         let Some(member) = &mut self.member else { return };
-        member.is_unseated = started.is_err();
-        if let Err(error) = started {
+        member.is_unseated = seated.is_err();
+        if let Err(error) = seated {
             tracing::error!(%error, "this node cannot serve as a manager yet");
             member.renew_at = Instant::now() + SEAT_RETRY;
         }

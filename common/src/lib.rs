@@ -8,6 +8,7 @@
 
 pub mod assignment;
 pub mod backoff;
+pub mod calendar;
 pub mod cluster;
 pub mod constraint;
 pub mod container;

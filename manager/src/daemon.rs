@@ -30,7 +30,7 @@ use tokio::sync::watch;
 
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// For what is committed to be applied, where nobody else is needed for it.
-const OWN_STATE_LIMIT: Duration = Duration::from_secs(5);
+const OWN_STATE_LIMIT: Duration = Duration::from_secs(20);
 const FIRST_ELECTION_LIMIT: Duration = Duration::from_secs(20);
 
 pub async fn run(options: DaemonOptions) -> anyhow::Result<()> {
@@ -113,7 +113,7 @@ impl FullNode {
         if has_lapsed(&credentials.current().certificate_pem, shell::clock::wall())
             && let Err(error) = renew_own(&manager, credentials).await
         {
-            tracing::error!(%error, "this manager's certificate has expired, and stays so");
+            tracing::error!(%error, "this manager's certificate has expired: start skep again");
         }
         let incoming = tls_incoming(&scope, listener, credentials.clone());
         let server = shell::net::server()

@@ -64,6 +64,7 @@ impl Manager {
         };
         manager.spawn("voters", Manager::keep_voters);
         manager.spawn("enlisting", Manager::keep_enlisted);
+        manager.spawn("logs", Manager::keep_logs);
         Ok(manager)
     }
 
@@ -215,6 +216,29 @@ impl Manager {
                 changed = changes.changed() => if changed.is_err() { return },
                 changed = states.changed() => if changed.is_err() { return },
                 changed = seats.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// While it leads, readers of logs get those of tasks that come and go.
+    async fn keep_logs(self) {
+        let mut states = self.feed().states();
+        let mut seats = self.leader.clone();
+        loop {
+            let leads = tokio::select! {
+                changed = states.changed() => {
+                    if changed.is_err() { return }
+                    let state = states.borrow_and_update().clone();
+                    self.logs.look(&state);
+                    continue;
+                }
+                changed = seats.changed() => {
+                    if changed.is_err() { return }
+                    seats.borrow_and_update().is_some()
+                }
+            };
+            if !leads {
+                self.logs.close();
             }
         }
     }

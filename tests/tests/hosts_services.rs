@@ -106,8 +106,48 @@ fn hosts_merge_logs_of_all_replicas() {
         from("rasp1") && from("rasp2")
     });
     lab.power_off(2);
-    let lines = manager.skep(&["service", "logs", "--tail", "5", "talk"]).ok();
-    assert!(lines.contains("hello"), "a dead node delays nobody: {lines}");
+    let asked = std::time::Instant::now();
+    let output = manager.skep(&["service", "logs", "--tail", "5", "talk"]);
+    let took = asked.elapsed();
+    assert!(output.stderr.contains("rasp2 is missing"), "{output:?}");
+    assert!(output.ok().contains("hello"), "a dead node delays nobody");
+    assert!(took < SOON, "it took {took:?}");
+}
+
+/// The leader dies under a reader that follows, and with it a replica.
+#[test]
+fn hosts_follow_logs_wherever_their_tasks_go() {
+    let lab = Lab::new("follow", 3);
+    form(&lab, 3);
+    let reader = lab.host(3);
+    let create = ["service", "create", "-q", "--name", "talk", "--replicas", "3"];
+    reader.skep(&[&create[..], &["box:1", "print", "hello", "200"]].concat()).ok();
+    let program = integration::hosts::binary("skep").display().to_string();
+    let script = r#"exec "$1" service logs -f -t --tail 1 talk >/run/lines 2>/run/notices"#;
+    let all_are_heard = || {
+        let lines = reader.read_file("/run/lines");
+        let tasks = running(reader, "talk");
+        tasks.len() == 3 && tasks.iter().all(|it| lines.contains(text(it, "ID")))
+    };
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(|| reader.run(&["sh", "-c", script, "sh", &program]));
+        lab.wait_for("it begins", SOON, || reader.run(&["test", "-s", "/run/lines"]).is_ok());
+        lab.wait_for("all replicas' lines come", SOON, all_are_heard);
+        lab.power_off(1);
+        lab.wait_for("a replica runs elsewhere", SOON, || {
+            let nodes = running(reader, "talk");
+            nodes.len() == 3 && nodes.iter().all(|it| text(it, "Node") != "rasp1")
+        });
+        lab.wait_for("the lines of the new one come", SOON, all_are_heard);
+        reader.skep(&["service", "rm", "talk"]).ok();
+        reading.join().expect("the reader does not panic").ok();
+    });
+    let lines = reader.read_file("/run/lines");
+    let count = lines.lines().count();
+    let different: std::collections::BTreeSet<&str> = lines.lines().collect();
+    assert_eq!(different.len(), count, "no line comes twice: {lines}");
+    let notices = reader.read_file("/run/notices");
+    assert!(notices.contains("looking for the next manager"), "{notices}");
 }
 
 #[test]

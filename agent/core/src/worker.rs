@@ -133,6 +133,11 @@ impl Worker {
         })
     }
 
+    /// Whether the engine's containers are known, as far as they ever are.
+    pub fn is_listed(&self) -> bool {
+        self.engine == Engine::Listed
+    }
+
     pub fn container(&self, task: TaskId) -> Option<&ContainerId> {
         self.tasks.get(&task)?.known.id()
     }

@@ -10,6 +10,7 @@ use crate::manager_part::{Founding, Log, ManagerPart};
 use crate::member::MemberRecord;
 use common::node::{NodeKind, Role};
 use proto::v1;
+use shell::identity::Identity;
 use shell::tls::Credentials;
 use std::net::SocketAddr;
 
@@ -38,6 +39,7 @@ where
         let name = wished_name(&request.name)?;
         let availability = join::availability(request.availability());
         let founding = Founding { advertise, listen, name, availability };
+        self.identities.rehearse()?;
         let founded = self.managers.found(founding).await.map_err(NodeError::Failed)?;
         let record = MemberRecord {
             address: advertise,
@@ -45,8 +47,10 @@ where
             name: founded.name.clone(),
             managers: vec![advertise.to_string()],
         };
-        self.identities.save(&founded.identity)?;
-        self.record.save(&record)?;
+        if let Err(error) = self.remember(&founded.identity, &record) {
+            self.managers.stop(Log::Erase).await;
+            return Err(error);
+        }
         let node = founded.identity.node.0;
         self.begin(record, founded.credentials);
         Ok(v1::InitResponse {
@@ -66,7 +70,8 @@ where
         }
         let token = request.token.parse().map_err(JoinError::from)?;
         let manager = address::with_port(&request.manager);
-        let advertise = address::advertised_towards(&request.advertise_addr, &manager)?;
+        let advertise = address::advertised_towards(&request.advertise_addr, &manager);
+        let advertise = advertise.await?;
         let listen = listen_address(&request.listen_addr, advertise)?;
         let joining = Joining {
             token,
@@ -80,6 +85,7 @@ where
         if self.managers.kind() == NodeKind::Full {
             self.managers.check(listen).await.map_err(NodeError::Refused)?;
         }
+        self.identities.rehearse()?;
         let joined = join::join(joining).await?;
         let record = MemberRecord {
             address: advertise,
@@ -88,14 +94,27 @@ where
             managers: joined.managers,
         };
         let (node, role) = (joined.identity.node.0, joined.identity.role);
-        self.identities.save(&joined.identity)?;
-        self.record.save(&record)?;
+        self.remember(&joined.identity, &record)
+            .map_err(|error| let_in_but(&joined.name, &error))?;
         let credentials = Credentials::new(joined.identity)?;
-        if role == Role::Manager {
-            self.start_manager(&record, &credentials, Log::Erase).await?;
-        }
+        let seated = match role {
+            Role::Manager => self.start_manager(&record, &credentials, Log::Erase).await,
+            Role::Worker => Ok(()),
+        };
         self.begin(record, credentials);
+        self.seat_taken(seated);
         Ok(v1::LocalJoinResponse { node, name: joined.name, role: v1::Role::from(role).into() })
+    }
+
+    /// Both, or nothing.
+    fn remember(&self, identity: &Identity, record: &MemberRecord) -> Result<(), NodeError> {
+        let saved = self.record.save(record).map_err(NodeError::from);
+        let saved = saved.and_then(|()| Ok(self.identities.save(identity)?));
+        if saved.is_err() {
+            // It may well be the disk that fails: without an identity the rest counts for nothing.
+            drop((self.identities.erase(), self.record.erase()));
+        }
+        saved
     }
 
     async fn leave(&mut self, request: v1::LeaveRequest) -> Result<v1::Empty, NodeError> {
@@ -125,6 +144,13 @@ where
             program_version,
         }
     }
+}
+
+fn let_in_but(name: &str, error: &NodeError) -> NodeError {
+    NodeError::Failed(format!(
+        "{error}. The cluster has let this node in as {name}: remove it there with \
+         `skep node rm --force {name}`, and join again"
+    ))
 }
 
 fn listen_address(given: &str, advertise: SocketAddr) -> Result<SocketAddr, NodeError> {

@@ -83,7 +83,7 @@ impl Stream {
         said.is_ok()
     }
 
-    /// The manager ends its side when it has read all of ours.
+    /// The manager ends its side when it has kept all of ours.
     async fn finish(mut self, goodbye: v1::Goodbye) {
         let said = async {
             let goodbye = message(agent_message::Of::Goodbye(goodbye));

@@ -14,13 +14,27 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let half_written = half_written(path);
         // One that a power cut left may have other permissions: never write a key into it.
         remove(&half_written)?;
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&half_written)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
+        write_new(&half_written, bytes)?;
         std::fs::rename(&half_written, path)?;
         sync_folder_of(path)
     })
+}
+
+/// Whether a file of this length could be written there now. Nothing is left of the attempt.
+pub fn rehearse(path: &Path, length: usize) -> io::Result<()> {
+    at_length(|| {
+        let half_written = half_written(path);
+        remove(&half_written)?;
+        let written = write_new(&half_written, &vec![0; length]);
+        remove(&half_written)?;
+        written
+    })
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// As well where there is none.
@@ -69,6 +83,9 @@ mod tests {
         assert_eq!(std::fs::read(&path).expect("it is there"), b"two");
         let mode = std::fs::metadata(&path).expect("it is there").permissions().mode();
         assert_eq!((mode & 0o777, left.exists()), (0o600, false));
+        rehearse(&path, 10).expect("there is room");
+        assert_eq!(std::fs::read(&path).expect("it is there"), b"two");
+        assert!(!left.exists());
         std::fs::write(&left, "half of").expect("the folder is ours");
         erase(&path).expect("it can be erased");
         erase(&path).expect("it need not be there");

@@ -19,6 +19,8 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 
 const FILE_NAME: &str = "node.pem";
+/// A key and two certificates are well below it.
+const BYTES_MAX: usize = 4_096;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -81,9 +83,19 @@ impl IdentityFolder {
             text.extend_from_slice(block.trim_ascii());
             text.push(b'\n');
         }
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.folder);
-        let written = made.and_then(|()| files::replace(&self.file(), &text));
+        let written = self.make_folder().and_then(|()| files::replace(&self.file(), &text));
         written.map_err(|cause| self.io("written", cause))
+    }
+
+    /// Whether there will be room for an identity, to be asked before a cluster makes one.
+    pub fn rehearse(&self) -> Result<(), IdentityError> {
+        let made = self.make_folder();
+        let written = made.and_then(|()| files::rehearse(&self.file(), BYTES_MAX));
+        written.map_err(|cause| self.io("written", cause))
+    }
+
+    fn make_folder(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)
     }
 
     /// This node is not a member any more.

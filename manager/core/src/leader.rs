@@ -168,7 +168,7 @@ impl Leader {
             Input::Opened { session, node, hello } => {
                 self.opened(session, node, *hello, now, &mut out);
             }
-            Input::Closed { session } => self.sessions.close(session),
+            Input::Closed { session } => self.sessions.ended(session, &mut out),
             Input::Beat { session, number, wall, engine_ill } => {
                 self.beat(session, (number, wall), &engine_ill, now, &mut out);
             }

@@ -14,6 +14,7 @@ mod eviction;
 pub mod invariants;
 pub mod leader;
 pub mod liveness;
+pub mod log_desk;
 pub mod lookup;
 pub mod membership;
 pub mod orchestrator;

@@ -2,12 +2,12 @@
 //! `render`, and nothing decided here that a manager could decide.
 
 mod args;
-mod calendar;
 mod cluster;
 mod error;
 mod node;
 mod out;
 mod progress;
+mod reading;
 mod render;
 mod seen;
 mod service;

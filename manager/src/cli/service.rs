@@ -10,13 +10,14 @@ use super::error::CliError;
 use super::node::TaskStyle;
 use super::out;
 use super::progress::{Telling, wait};
-use super::render::{logs, service_json, services, tasks};
+use super::reading;
+use super::render::logs::LineStyle;
+use super::render::{service_json, services, tasks};
 use super::seen::{SeenService, SeenTask, all};
 use super::target::{Target, accept};
 use clap::{Args, Subcommand};
 use common::{ServiceId, Stamp};
 use proto::v1;
-use proto::v1::log_chunk::Stream;
 use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
@@ -279,19 +280,12 @@ async fn follow_logs(target: &Target, given: Logs) -> Result<(), CliError> {
         tail: given.tail.0,
         since_seconds: seconds(given.since),
         until_seconds: seconds(given.until),
+        seen: Vec::new(),
     };
-    let style = logs::LineStyle {
+    let style = LineStyle {
         is_raw: given.raw,
         has_timestamps: given.timestamps,
         has_task_ids: !given.no_task_ids,
     };
-    let mut chunks = accept(target.control().await?.service_logs(request).await?);
-    while let Some(chunk) = chunks.message().await? {
-        match chunk.stream() {
-            Stream::Stdout | Stream::Unspecified => out::write_bytes(&logs::line(&chunk, style))?,
-            Stream::Stderr => out::to_stderr(&logs::line(&chunk, style)),
-            Stream::Notice => out::warning(&logs::notice(&chunk)),
-        }
-    }
-    Ok(())
+    reading::read(target, request, style).await
 }

@@ -1,6 +1,6 @@
 //! The agents' sessions: what they say goes to the leader, what the leader says goes to them.
 
-use super::{LogBroker, manager};
+use super::manager;
 use crate::leader::LeaderHandle;
 use crate::manager::Manager;
 use crate::raft::Leadership;
@@ -18,6 +18,7 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
@@ -25,6 +26,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 /// Where a manager that does not lead names the one that does.
 const LEADER: &str = "skep-leader";
+const LOGS_RETRY: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct DispatcherService {
@@ -64,14 +66,14 @@ impl Dispatcher for DispatcherService {
         let node = member.node;
         let opened = Input::Opened { session, node, hello: Box::new(hello) };
         let tellings = leader.open(session, opened).await.map_err(deposed)?;
-        let requests = manager.logs().connect(node, session);
-        let logs = manager.logs().clone();
+        let requests = manager.logs().connect(node, session, &manager.state());
+        let listener = manager.clone();
         manager.scope().spawn("session", OnFailure::Log, async move {
             listen(&leader, session, incoming).await;
             if leader.tell(Input::Closed { session }).await.is_err() {
                 tracing::debug!("the leader is gone, and with it its memory of the session");
             }
-            logs.disconnect(node, session);
+            listener.logs().disconnect(node, session, &listener.state());
             Ok::<(), Infallible>(())
         });
         let told = ReceiverStream::new(tellings).map(|it| Ok(write(it)));
@@ -88,7 +90,7 @@ impl Dispatcher for DispatcherService {
         let Some(Caller::Member(member)) = request.extensions().get::<Caller>().cloned() else {
             return Err(Status::unauthenticated("only a node of the cluster has logs"));
         };
-        publish(manager.logs(), member.node, request.into_inner()).await;
+        publish(&manager, member.node, request.into_inner()).await;
         Ok(Response::new(v1::Empty {}))
     }
 }
@@ -111,17 +113,26 @@ fn leader(manager: &Manager) -> Result<LeaderHandle, Status> {
 }
 
 /// One stream carries the lines of one subscription; its end is the end of the node's part.
-async fn publish(logs: &LogBroker, node: NodeId, mut incoming: Streaming<v1::PublishedLog>) {
+async fn publish(manager: &Manager, node: NodeId, mut incoming: Streaming<v1::PublishedLog>) {
     let mut subscription = None;
-    while let Some(Ok(published)) = incoming.next().await {
-        subscription = Some(published.subscription);
-        if !logs.publish(published).await {
-            return;
+    let is_whole = loop {
+        match incoming.next().await {
+            Some(Ok(published)) => {
+                subscription = Some(published.subscription);
+                if !manager.logs().publish(node, published).await {
+                    return;
+                }
+            }
+            Some(Err(_)) => break false,
+            None => break true,
         }
+    };
+    let Some(subscription) = subscription else { return };
+    if !is_whole {
+        // It may break again and again: not in a tight loop.
+        tokio::time::sleep(LOGS_RETRY).await;
     }
-    if let Some(subscription) = subscription {
-        logs.finished(subscription, node);
-    }
+    manager.logs().ended(subscription, node, is_whole, &manager.state());
 }
 
 fn invalid(error: proto::convert::Malformed) -> Status {

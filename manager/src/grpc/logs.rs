@@ -1,14 +1,17 @@
-//! Logs on their way from the agents to whoever reads them.
+//! Logs on their way from the agents to whoever reads them. Who is asked for what is decided by
+//! `manager_core::log_desk`.
 
 use crate::manager::Manager;
-use common::task::Task;
 use common::{NodeId, TaskId};
 use manager_core::leader::SessionId;
+use manager_core::log_desk::{
+    AskId, Line, LogDesk, Output, Query, ReaderId, Target, Wish, node_name,
+};
 use manager_core::lookup;
 use manager_core::state::State;
 use proto::v1;
 use proto::v1::manager_message;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -29,18 +32,12 @@ pub struct LogBroker {
 
 #[derive(Debug, Default)]
 struct Book {
+    desk: LogDesk,
     agents: BTreeMap<NodeId, (SessionId, mpsc::Sender<v1::ManagerMessage>)>,
-    readers: BTreeMap<u64, Reader>,
-    next: u64,
+    readers: BTreeMap<ReaderId, LineSender>,
 }
 
-#[derive(Debug)]
-struct Reader {
-    lines: mpsc::Sender<Result<v1::LogChunk, Status>>,
-    /// Nodes that have not sent all they have yet.
-    nodes: BTreeSet<NodeId>,
-    names: BTreeMap<TaskId, (String, String)>,
-}
+type LineSender = mpsc::Sender<Result<v1::LogChunk, Status>>;
 
 impl LogBroker {
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -53,34 +50,64 @@ impl LogBroker {
         &self,
         node: NodeId,
         session: SessionId,
+        state: &State,
     ) -> mpsc::Receiver<v1::ManagerMessage> {
         let (requests, asked) = mpsc::channel(REQUESTS_MAX);
-        self.book().agents.insert(node, (session, requests));
+        let mut book = self.book();
+        book.agents.insert(node, (session, requests));
+        let outputs = book.desk.connected(node, state);
+        book.perform(outputs, state);
         asked
     }
 
-    pub(super) fn disconnect(&self, node: NodeId, session: SessionId) {
+    pub(super) fn disconnect(&self, node: NodeId, session: SessionId, state: &State) {
         let mut book = self.book();
         if book.agents.get(&node).is_some_and(|(current, _)| *current == session) {
             book.agents.remove(&node);
-            // What this node still had to send will not come.
-            for reader in book.readers.values_mut() {
-                reader.nodes.remove(&node);
-            }
-            book.readers.retain(|_, it| !it.nodes.is_empty());
+            let outputs = book.desk.disconnected(node, state);
+            book.perform(outputs, state);
         }
     }
 
+    /// Asks for what has come into being since, and notices which nodes are away.
+    pub fn look(&self, state: &State) {
+        let mut book = self.book();
+        if !book.desk.is_idle() {
+            let outputs = book.desk.look(state);
+            book.perform(outputs, state);
+        }
+    }
+
+    /// The agents speak to another manager from now on.
+    pub fn close(&self) {
+        let mut book = self.book();
+        for (_, lines) in std::mem::take(&mut book.readers) {
+            let status = "the manager that leads has changed: ask again";
+            // Whoever reads too slowly to hear it notices the end all the same.
+            drop(lines.try_send(Err(Status::unavailable(status))));
+        }
+        book.agents.clear();
+        book.desk.close();
+    }
+
     /// Answers whether anybody still reads.
-    pub(super) async fn publish(&self, published: v1::PublishedLog) -> bool {
-        let (lines, names) = match self.book().readers.get(&published.subscription) {
-            Some(reader) => (reader.lines.clone(), reader.names.clone()),
-            None => return false,
-        };
+    pub(super) async fn publish(&self, node: NodeId, published: v1::PublishedLog) -> bool {
+        let ask = AskId(published.subscription);
         for mut chunk in published.chunks {
-            if let Some((task, node)) = names.get(&TaskId(chunk.task)) {
-                (chunk.task_name, chunk.node_name) = (task.clone(), node.clone());
-            }
+            let lines = {
+                let mut book = self.book();
+                let Book { desk, readers, .. } = &mut *book;
+                match desk.line(ask, node, TaskId(chunk.task), &chunk.timestamp) {
+                    Line::For { reader, task_name, node_name } => {
+                        chunk.task_name = task_name.to_owned();
+                        chunk.node_name = node_name.to_owned();
+                        readers.get(&reader).cloned()
+                    }
+                    Line::Skip => continue,
+                    Line::Unread => None,
+                }
+            };
+            let Some(lines) = lines else { return false };
             if lines.send(Ok(chunk)).await.is_err() {
                 return false;
             }
@@ -88,27 +115,70 @@ impl LogBroker {
         true
     }
 
-    /// The agent has sent all there is.
-    pub(super) fn finished(&self, subscription: u64, node: NodeId) {
+    /// The agent has sent all there is, or its line broke before.
+    pub(super) fn ended(&self, ask: u64, node: NodeId, is_whole: bool, state: &State) {
         let mut book = self.book();
-        if let Some(reader) = book.readers.get_mut(&subscription) {
-            reader.nodes.remove(&node);
-            if reader.nodes.is_empty() {
-                book.readers.remove(&subscription);
+        let ask = AskId(ask);
+        let outputs = match is_whole {
+            true => book.desk.finished(ask, node, state),
+            false => book.desk.broken(ask, node, state),
+        };
+        book.perform(outputs, state);
+    }
+
+    fn stop(&self, reader: ReaderId) {
+        let mut book = self.book();
+        book.readers.remove(&reader);
+        for output in book.desk.stop(reader) {
+            if let Output::Cancel { ask, node } = output {
+                // An agent whose queue is full notices at its next line that nobody reads.
+                book.tell(node, manager_message::Of::LogsCancel(ask.0));
             }
         }
     }
+}
 
-    fn cancel(&self, subscription: u64) {
-        let mut book = self.book();
-        let Some(reader) = book.readers.remove(&subscription) else { return };
-        for node in reader.nodes {
-            if let Some((_, requests)) = book.agents.get(&node) {
-                // An agent whose queue is full notices at its next line that nobody reads.
-                let of = Some(manager_message::Of::LogsCancel(subscription));
-                drop(requests.try_send(v1::ManagerMessage { of }));
+impl Book {
+    fn tell(&self, node: NodeId, of: manager_message::Of) -> bool {
+        let message = v1::ManagerMessage { of: Some(of) };
+        self.agents.get(&node).is_some_and(|(_, agent)| agent.try_send(message).is_ok())
+    }
+
+    fn perform(&mut self, outputs: Vec<Output>, state: &State) {
+        let mut waiting = VecDeque::from(outputs);
+        while let Some(output) = waiting.pop_front() {
+            match output {
+                Output::Ask { ask, node, tasks, query } => {
+                    if !self.tell(node, manager_message::Of::Logs(request(ask, &tasks, query))) {
+                        // A queue as full as that is of an agent that hangs: it is as if away.
+                        waiting.extend(self.desk.disconnected(node, state));
+                    }
+                }
+                Output::Cancel { ask, node } => {
+                    self.tell(node, manager_message::Of::LogsCancel(ask.0));
+                }
+                Output::Away { reader, node, tasks } => {
+                    if let Some(lines) = self.readers.get(&reader) {
+                        // Whoever reads so slowly that there is no room has lines in plenty.
+                        drop(lines.try_send(Ok(missing(&node_name(state, node), &tasks))));
+                    }
+                }
+                Output::End { reader } => {
+                    self.readers.remove(&reader);
+                }
             }
         }
+    }
+}
+
+fn request(ask: AskId, tasks: &[TaskId], query: Query) -> v1::LogRequest {
+    v1::LogRequest {
+        subscription: ask.0,
+        tasks: tasks.iter().map(|it| it.0).collect(),
+        follow: query.follow,
+        tail: query.tail,
+        since_seconds: query.since_seconds,
+        until_seconds: query.until_seconds,
     }
 }
 
@@ -116,7 +186,7 @@ impl LogBroker {
 #[derive(Debug)]
 pub(super) struct Lines {
     lines: mpsc::Receiver<Result<v1::LogChunk, Status>>,
-    subscription: u64,
+    reader: ReaderId,
     broker: LogBroker,
 }
 
@@ -130,7 +200,7 @@ impl Stream for Lines {
 
 impl Drop for Lines {
     fn drop(&mut self) {
-        self.broker.cancel(self.subscription);
+        self.broker.stop(self.reader);
     }
 }
 
@@ -141,74 +211,43 @@ pub(super) fn subscribe(
     request: v1::ServiceLogsRequest,
 ) -> Result<Lines, Status> {
     let state = manager.state();
-    let mut by_node: BTreeMap<NodeId, Vec<Arc<Task>>> = BTreeMap::new();
-    for target in &request.targets {
-        for task in tasks(&state, target)? {
-            if let Some(node) = task.placement.node() {
-                by_node.entry(node).or_default().push(task);
-            }
-        }
-    }
-    let broker = manager.logs().clone();
-    let (lines, reader) = mpsc::channel(LINES_MAX);
-    let mut book = broker.book();
-    book.next += 1;
-    let subscription = book.next;
-    let mut nodes = BTreeSet::new();
-    let mut names = BTreeMap::new();
-    for (node, tasks) in by_node {
-        for task in &tasks {
-            names.insert(task.id, (slot_name(&state, task), node_name(&state, node)));
-        }
-        let of = Some(manager_message::Of::Logs(v1::LogRequest {
-            subscription,
-            tasks: tasks.iter().map(|it| it.id.0).collect(),
+    let targets = request.targets.iter().map(|it| target(&state, it));
+    let wish = Wish {
+        targets: targets.collect::<Result<_, _>>()?,
+        query: Query {
             follow: request.follow,
             tail: request.tail,
             since_seconds: request.since_seconds,
             until_seconds: request.until_seconds,
-        }));
-        let asked = book
-            .agents
-            .get(&node)
-            .is_some_and(|(_, agent)| agent.try_send(v1::ManagerMessage { of }).is_ok());
-        if asked {
-            nodes.insert(node);
-        } else {
-            // The queue of a new reader has room for a line per node.
-            drop(lines.try_send(Ok(missing(&node_name(&state, node), &tasks))));
-        }
-    }
-    if !nodes.is_empty() {
-        book.readers.insert(subscription, Reader { lines, nodes, names });
-    }
+        },
+        seen: request.seen.into_iter().map(|it| (TaskId(it.task), it.timestamp)).collect(),
+    };
+    let broker = manager.logs().clone();
+    let (lines, receiver) = mpsc::channel(LINES_MAX);
+    let mut book = broker.book();
+    let (reader, outputs) = book.desk.read(wish, &state);
+    book.readers.insert(reader, lines);
+    book.perform(outputs, &state);
     drop(book);
-    Ok(Lines { lines: reader, subscription, broker })
+    Ok(Lines { lines: receiver, reader, broker })
 }
 
-fn tasks(state: &State, target: &str) -> Result<Vec<Arc<Task>>, Status> {
-    let not_found = |error: lookup::NotFound| Status::not_found(error.to_string());
-    if let Some(task) = target.parse().ok().and_then(|it| state.task(it)) {
-        return Ok(vec![Arc::clone(task)]);
+fn target(state: &State, given: &str) -> Result<Target, Status> {
+    if let Some(task) = given.parse().ok().and_then(|it| state.task(it)) {
+        return Ok(Target::Task(task.id));
     }
-    let service = lookup::service(state, target).map_err(not_found)?;
-    Ok(state.tasks_of(service.id).cloned().collect())
+    let service = lookup::service(state, given);
+    let service = service.map_err(|error| Status::not_found(error.to_string()))?;
+    Ok(Target::Service(service.id))
 }
 
-fn slot_name(state: &State, task: &Task) -> String {
-    let service = state.service(task.service);
-    let name = service.map_or_else(|| task.service.to_string(), |it| it.spec.name.to_string());
-    format!("{name}.{}", task.slot)
-}
-
-fn node_name(state: &State, node: NodeId) -> String {
-    state.node(node).map_or_else(|| node.to_string(), |it| it.name.to_string())
-}
-
-fn missing(node: &str, tasks: &[Arc<Task>]) -> v1::LogChunk {
-    let text = format!("the logs of {} tasks on {node} are missing: the node is away", tasks.len());
+fn missing(node: &str, tasks: &[TaskId]) -> v1::LogChunk {
+    let text = match tasks.len() {
+        1 => format!("the log of a task on {node} is missing: the node is away"),
+        count => format!("the logs of {count} tasks on {node} are missing: the node is away"),
+    };
     v1::LogChunk {
-        task: tasks.first().map_or(0, |it| it.id.0),
+        task: tasks.first().map_or(0, |it| it.0),
         task_name: String::new(),
         node_name: node.to_owned(),
         stream: v1::log_chunk::Stream::Notice.into(),

@@ -51,7 +51,15 @@ struct Session {
     received: u64,
     in_round: u64,
     kept: u64,
-    goodbye: bool,
+    parting: Parted,
+}
+
+/// An agent that takes its leave stays on the line until its word is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Parted {
+    No,
+    Said,
+    InRound,
 }
 
 #[derive(Debug, Default)]
@@ -86,7 +94,7 @@ impl Sessions {
                 received: 0,
                 in_round: 0,
                 kept: 0,
-                goodbye: false,
+                parting: Parted::No,
             },
         );
     }
@@ -109,7 +117,15 @@ impl Sessions {
         out.push(Output::Tell { session: id, message: Telling::Assignments(set) });
     }
 
-    pub(super) fn close(&mut self, session: SessionId) {
+    /// Its agent has said all it had to say.
+    pub(super) fn ended(&mut self, session: SessionId, out: &mut Vec<Output>) {
+        if !self.said_goodbye(session) {
+            self.close(session, out);
+        }
+    }
+
+    fn close(&mut self, session: SessionId, out: &mut Vec<Output>) {
+        out.push(Output::Close { session });
         if let Some(closed) = self.sessions.remove(&session)
             && self.by_node.get(&closed.node) == Some(&session)
         {
@@ -119,12 +135,12 @@ impl Sessions {
 
     pub(super) fn goodbye(&mut self, session: SessionId) -> Option<NodeId> {
         let session = self.sessions.get_mut(&session)?;
-        session.goodbye = true;
+        session.parting = Parted::Said;
         Some(session.node)
     }
 
     pub(super) fn said_goodbye(&self, session: SessionId) -> bool {
-        self.sessions.get(&session).is_some_and(|it| it.goodbye)
+        self.sessions.get(&session).is_some_and(|it| it.parting != Parted::No)
     }
 
     pub(super) fn farewell(&mut self, node: NodeId, out: &mut Vec<Output>) {
@@ -164,7 +180,13 @@ impl Sessions {
     }
 
     pub(super) fn round_begins(&mut self) {
-        self.sessions.values_mut().for_each(|it| it.in_round = it.received);
+        for session in self.sessions.values_mut() {
+            session.in_round = session.received;
+            session.parting = match session.parting {
+                Parted::No => Parted::No,
+                Parted::Said | Parted::InRound => Parted::InRound,
+            };
+        }
     }
 
     pub(super) fn round_kept(&mut self, out: &mut Vec<Output>) {
@@ -175,6 +197,9 @@ impl Sessions {
                 out.push(Output::Tell { session: *id, message });
             }
         }
+        let parted = self.sessions.iter().filter(|(_, it)| it.parting == Parted::InRound);
+        let parted: Vec<SessionId> = parted.map(|(id, _)| *id).collect();
+        parted.into_iter().for_each(|session| self.close(session, out));
     }
 
     /// All that was received either is in the state already or need not be kept.

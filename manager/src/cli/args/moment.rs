@@ -1,7 +1,7 @@
 //! `--since` and `--until`.
 
-use crate::cli::calendar;
 use common::WallTime;
+use common::calendar;
 use common::units::parse_duration;
 use std::str::FromStr;
 use std::time::Duration;

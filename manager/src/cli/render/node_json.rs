@@ -2,8 +2,8 @@
 
 use super::pretty_json;
 use super::service_json::{ResourcesJson, VersionJson};
-use crate::cli::calendar::rfc3339;
 use crate::cli::seen::{SeenNode, SeenState};
+use common::calendar::rfc3339;
 use proto::v1::node_view::ManagerStatus;
 use serde::Serialize;
 use std::collections::BTreeMap;

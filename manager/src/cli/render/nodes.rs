@@ -3,9 +3,9 @@
 use super::{json_lines, table};
 use crate::cli::args::filter::{NodeFilter, passes};
 use crate::cli::args::format::Format;
-use crate::cli::calendar::rfc3339;
 use crate::cli::seen::{SeenNode, SeenState, availability_word, manager_word};
 use common::Stamp;
+use common::calendar::rfc3339;
 use common::resources::display_cpus;
 use common::units::{display_age, display_bytes, display_duration};
 use proto::v1::node_view::ManagerStatus;

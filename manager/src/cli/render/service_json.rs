@@ -1,8 +1,8 @@
 //! `service inspect` for programs: the shape that Docker gives it, as far as there is a meaning.
 
 use super::pretty_json;
-use crate::cli::calendar::rfc3339;
 use crate::cli::seen::SeenService;
+use common::calendar::rfc3339;
 use common::container::{Access, ContainerSpec, Mount, MountSource};
 use common::resources::Resources;
 use common::service::{Mode, RestartCondition, RestartPolicy, ServiceSpec, TaskSpec};

@@ -1,12 +1,12 @@
 //! Dates as RFC 3339 writes them, from and to the seconds of a clock. In UTC: a cluster has one
 //! time and its nodes may have many zones.
 
-use common::WallTime;
+use crate::time::WallTime;
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
 /// `2026-03-01T12:00:00.123Z`
-pub(super) fn rfc3339(time: WallTime) -> String {
+pub fn rfc3339(time: WallTime) -> String {
     let seconds = i64::try_from(time.0 / 1000).unwrap_or(i64::MAX);
     let (year, month, day) = date_of(seconds.div_euclid(SECONDS_PER_DAY));
     let of_day = seconds.rem_euclid(SECONDS_PER_DAY);
@@ -16,7 +16,7 @@ pub(super) fn rfc3339(time: WallTime) -> String {
 }
 
 /// Seconds since 1970; the time of day, its seconds and the zone may be left out.
-pub(super) fn parse_rfc3339(text: &str) -> Option<i64> {
+pub fn parse_rfc3339(text: &str) -> Option<i64> {
     let (date, time) = text.split_once(['T', 't', ' ']).map_or((text, None), |(d, t)| (d, Some(t)));
     let days = parse_date(date)?;
     let Some(time) = time else {
