@@ -29,8 +29,6 @@ pub enum Tree {
     RaftState,
     RaftLog,
     RaftSnapshot,
-    /// What the agent was told to run and has not yet reported.
-    Agent,
 }
 
 impl Tree {
@@ -40,7 +38,6 @@ impl Tree {
             Tree::RaftState => "raft-state",
             Tree::RaftLog => "raft-log",
             Tree::RaftSnapshot => "raft-snapshot",
-            Tree::Agent => "agent",
         }
     }
 
@@ -50,7 +47,6 @@ impl Tree {
             Tree::RaftState => 1,
             Tree::RaftLog => 2,
             Tree::RaftSnapshot => 3,
-            Tree::Agent => 4,
         }
     }
 }

@@ -14,7 +14,7 @@ fn write_database(folder: &Path) {
     for first in (0..VALUES).step_by(100) {
         let writes: Vec<Write> = (first..first + 100)
             .map(|key| Write::Put {
-                tree: Tree::Agent,
+                tree: Tree::RaftSnapshot,
                 key: key.to_be_bytes().to_vec(),
                 value: vec![7; 1_000],
             })

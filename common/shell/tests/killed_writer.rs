@@ -19,7 +19,7 @@ fn pair(number: u64) -> Vec<Write> {
     let value = vec![number.to_le_bytes()[0]; bytes];
     [0, 1]
         .map(|half| Write::Put {
-            tree: Tree::Agent,
+            tree: Tree::RaftSnapshot,
             key: [number.to_be_bytes().as_slice(), &[half]].concat(),
             value: value.clone(),
         })
@@ -37,7 +37,7 @@ async fn write_until_killed(folder: &Path) {
 
 /// How many pairs there are; panics where one is not whole.
 fn count(store: &Store) -> u64 {
-    let records = store.disk().scan(Tree::Agent, &KeyRange::all(), usize::MAX).unwrap();
+    let records = store.disk().scan(Tree::RaftSnapshot, &KeyRange::all(), usize::MAX).unwrap();
     let written = (0..).flat_map(pair).zip(&records);
     for (expected, found) in written {
         let Write::Put { key, value, .. } = expected else { unreachable!("pairs are puts") };

@@ -153,7 +153,7 @@ impl Node {
     }
 
     fn read_counter(&self, counter: usize) -> Result<u64, StoreError> {
-        let found: Option<(u64, Vec<u8>)> = self.store.read(Tree::Agent, counter_key(counter))?;
+        let found: Option<(u64, Vec<u8>)> = self.store.read(Tree::RaftState, counter_key(counter))?;
         Ok(found.map_or(0, |(value, _)| value))
     }
 
@@ -308,7 +308,7 @@ async fn count(
     while beat.changed().await.is_ok() {
         value += 1;
         let filler = vec![0_u8; usize::try_from(chance.below(3_000))?];
-        let put = store.put(Tree::Agent, counter_key(counter).to_vec(), &(value, filler))?;
+        let put = store.put(Tree::RaftState, counter_key(counter).to_vec(), &(value, filler))?;
         notes.write(&Note::CounterTried { counter, value })?;
         store.write(vec![put]).await?;
         notes.write(&Note::CounterDone { counter, value })?;

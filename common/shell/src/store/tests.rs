@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-const TREE: Tree = Tree::Agent;
+const TREE: Tree = Tree::RaftLog;
 
 fn put(key: &str, value: &str) -> Write {
     Write::Put { tree: TREE, key: key.into(), value: value.into() }
@@ -253,7 +253,7 @@ async fn a_value_reads_back_only_where_it_was_put() {
     assert_eq!(store.read::<u32>(TREE, b"a").unwrap(), Some(7));
     assert_eq!(store.read::<u32>(TREE, b"never").unwrap(), None);
     let error = store.read::<u32>(TREE, b"b").unwrap_err().to_string();
-    assert!(error.starts_with("stored value agent/[62] is sealed with another key"), "{error}");
+    assert!(error.starts_with("stored value raft-log/[62] is sealed with another key"), "{error}");
     thread.stop().await.unwrap();
 }
 
