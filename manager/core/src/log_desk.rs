@@ -92,6 +92,36 @@ struct Reader {
     query: Query,
     seen: BTreeMap<TaskId, String>,
     courses: BTreeMap<TaskId, Course>,
+    /// Whether all tasks of the first moment have been looked for.
+    has_begun: bool,
+}
+
+/// Where a task's log is to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Begin {
+    AsWished,
+    /// It was made while somebody followed: no line of it is old.
+    Beginning,
+    /// What came before it was shown.
+    Second(i64),
+}
+
+impl Reader {
+    fn begin(&self, task: TaskId) -> Begin {
+        match self.seen.get(&task).and_then(|it| parse_rfc3339(it)) {
+            Some(second) => Begin::Second(second),
+            None if self.has_begun && !self.courses.contains_key(&task) => Begin::Beginning,
+            None => Begin::AsWished,
+        }
+    }
+
+    /// Somebody may follow a service for weeks whose tasks end every few seconds.
+    fn forget_all_but(&mut self, tasks: usize, state: &State) {
+        if self.courses.len() > tasks {
+            self.courses.retain(|task, _| state.task(*task).is_some());
+            self.seen.retain(|task, _| state.task(*task).is_some());
+        }
+    }
 }
 
 /// How far a reader is with a task; none where it was not looked for.
@@ -128,7 +158,8 @@ impl LogDesk {
     pub fn read(&mut self, wish: Wish, state: &State) -> (ReaderId, Vec<Output>) {
         let id = ReaderId(self.next_number());
         let Wish { targets, query, seen } = wish;
-        self.readers.insert(id, Reader { targets, query, seen, courses: BTreeMap::new() });
+        let (courses, has_begun) = (BTreeMap::new(), false);
+        self.readers.insert(id, Reader { targets, query, seen, courses, has_begun });
         let mut out = Vec::new();
         self.look_for(id, state, &mut out);
         self.end_if_over(id, state, &mut out);
@@ -263,17 +294,20 @@ impl LogDesk {
     /// Asks for what is not on its way yet.
     fn look_for(&mut self, id: ReaderId, state: &State, out: &mut Vec<Output>) {
         let Some(mut reader) = self.readers.remove(&id) else { return };
-        let mut wanted: BTreeMap<(NodeId, Option<i64>), Vec<&Arc<Task>>> = BTreeMap::new();
+        let mut wanted: BTreeMap<(NodeId, Begin), Vec<&Arc<Task>>> = BTreeMap::new();
         let mut away: BTreeMap<NodeId, Vec<TaskId>> = BTreeMap::new();
-        for task in reader.targets.iter().flat_map(|it| tasks_of(state, *it)) {
+        let tasks: Vec<&Arc<Task>> =
+            reader.targets.iter().flat_map(|it| tasks_of(state, *it)).collect();
+        reader.forget_all_but(tasks.len(), state);
+        for task in tasks {
             let Some(node) = task.placement.node() else { continue };
             let course = reader.courses.get(&task.id).copied();
             match course {
                 Some(Course::Asked | Course::Read) => {}
                 Some(Course::Away | Course::Broken) | None if self.is_there(node, state) => {
                     if has_log(task, reader.query.follow) {
-                        let seen = reader.seen.get(&task.id).and_then(|it| parse_rfc3339(it));
-                        wanted.entry((node, seen)).or_default().push(task);
+                        let begin = reader.begin(task.id);
+                        wanted.entry((node, begin)).or_default().push(task);
                     }
                 }
                 Some(Course::Away) => {}
@@ -286,23 +320,24 @@ impl LogDesk {
         for (node, tasks) in away {
             out.push(Output::Away { reader: id, node, tasks });
         }
-        for ((node, seen), tasks) in wanted {
-            out.push(self.ask((id, &mut reader), node, seen, &tasks, state));
+        for ((node, begin), tasks) in wanted {
+            out.push(self.ask((id, &mut reader), (node, begin), &tasks, state));
         }
+        reader.has_begun = true;
         self.readers.insert(id, reader);
     }
 
     fn ask(
         &mut self,
         (id, reader): (ReaderId, &mut Reader),
-        node: NodeId,
-        seen: Option<i64>,
+        (node, begin): (NodeId, Begin),
         tasks: &[&Arc<Task>],
         state: &State,
     ) -> Output {
-        let query = match seen {
-            Some(since_seconds) => Query { tail: None, since_seconds, ..reader.query },
-            None => reader.query,
+        let query = match begin {
+            Begin::AsWished => reader.query,
+            Begin::Beginning => Query { tail: None, ..reader.query },
+            Begin::Second(since_seconds) => Query { tail: None, since_seconds, ..reader.query },
         };
         let asked = |task: &&Arc<Task>| {
             reader.courses.insert(task.id, Course::Asked);

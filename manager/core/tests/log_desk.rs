@@ -154,7 +154,7 @@ fn whoever_follows_gets_the_tasks_that_come() {
     world.runs(ONE, A);
     let out = world.look();
     let (ask, node, query) = asked(&out[0]);
-    assert_eq!((node, query), (A, FOLLOW));
+    assert_eq!((node, query), (A, Query { tail: None, ..FOLLOW }), "no line of it is old");
     assert_eq!(world.look(), [], "once is enough");
     world.task(TWO, 2, B);
     world.runs(TWO, B);

@@ -13,6 +13,8 @@ use tokio::time::Instant;
 /// For the next manager to be found, where one goes away under a reader that follows.
 const RESUME_LIMIT: Duration = Duration::from_secs(30);
 const RESUME_RETRY: Duration = Duration::from_millis(500);
+/// Of tasks; those that have been quiet for longest are most likely gone.
+const SEEN_MAX: usize = 4_096;
 
 /// Until there is nothing more to come. A reader that follows stays when managers go.
 pub(super) async fn read(
@@ -59,8 +61,16 @@ impl Reading {
             let Some(chunk) = next? else { return Ok(()) };
             self.show(&chunk)?;
             if request.follow && !chunk.timestamp.is_empty() {
-                self.seen.insert(chunk.task, chunk.timestamp);
+                self.note(chunk.task, chunk.timestamp);
             }
+        }
+    }
+
+    fn note(&mut self, task: u64, timestamp: String) {
+        self.seen.insert(task, timestamp);
+        if self.seen.len() > SEEN_MAX {
+            let oldest = self.seen.iter().min_by_key(|(_, it)| it.as_str()).map(|(task, _)| *task);
+            oldest.map(|it| self.seen.remove(&it));
         }
     }
 

@@ -153,7 +153,8 @@ impl Node {
     }
 
     fn read_counter(&self, counter: usize) -> Result<u64, StoreError> {
-        let found: Option<(u64, Vec<u8>)> = self.store.read(Tree::RaftState, counter_key(counter))?;
+        let found: Option<(u64, Vec<u8>)> =
+            self.store.read(Tree::RaftState, counter_key(counter))?;
         Ok(found.map_or(0, |(value, _)| value))
     }
 
