@@ -1,7 +1,7 @@
 //! Every call passes here: checked against the table, and sent on to the leader where need be.
 
 use super::access::{self, Access, Route};
-use crate::raft::{Leadership, Replica};
+use crate::raft::{Leadership, Line, Replica};
 use crate::seat::Seat;
 use common::NodeId;
 use http::{HeaderValue, Request, Response};
@@ -250,7 +250,12 @@ async fn ask_leader(
     (leader, address): (NodeId, SocketAddr),
     mut request: Request<Body>,
 ) -> Result<Response<Body>, Missed> {
-    let channel = replica.links().channel(leader, address).await.map_err(|error| {
+    let links = replica.links();
+    let channel = match access::is_stream(request.uri().path()) {
+        true => links.own_channel(leader, address).await,
+        false => links.channel(leader, address, Line::Calls).await,
+    };
+    let channel = channel.map_err(|error| {
         tracing::debug!(%error, %leader, "the leader is not reached");
         Missed::Unasked
     })?;
@@ -265,7 +270,7 @@ async fn ask_leader(
         },
         () = until_lost(replica, leader) => Missed::Halfway("it fell silent".to_owned()),
     };
-    replica.links().drop_link(leader);
+    links.drop_link(leader, Line::Calls);
     Err(missed)
 }
 

@@ -6,6 +6,7 @@ use super::links::Links;
 use super::log_store::LogStore;
 use super::network::Network;
 use super::proposer::Proposer;
+use super::pulse::QUORUM_LOST_AFTER;
 use super::pulse::{self, Pulse};
 use super::snapshots::SnapshotStore;
 use super::state_machine::{Feed, StateMachine};
@@ -224,7 +225,10 @@ impl Replica {
             .copied()
             .filter(|it| matched(it).is_some_and(|at| at + CAUGHT_UP_WITHIN >= last))
             .collect();
-        Voters { leader: metrics.id, voters: membership.voter_ids().collect(), learners, caught_up }
+        let voters: BTreeSet<NodeId> = membership.voter_ids().collect();
+        let answers = |it: &NodeId| *it == metrics.id || self.pulse.is_reachable(*it);
+        let answering = voters.iter().copied().filter(answers).collect();
+        Voters { leader: metrics.id, voters, learners, caught_up, answering }
     }
 
     pub async fn enlist(&self, node: NodeId, address: SocketAddr) -> Result<(), ReplicaError> {
@@ -240,7 +244,15 @@ impl Replica {
         let one = |node| BTreeSet::from([node]);
         let (change, retain) = match step {
             Step::HandOver => return self.hand_over().await,
-            Step::RemoveVoter(node) => (ChangeMembers::RemoveVoters(one(node)), false),
+            Step::RemoveVoter(node) => {
+                // Whoever counts as answering after that has answered since this was decided.
+                tokio::time::sleep(QUORUM_LOST_AFTER).await;
+                if !self.voters().can_spare(node) {
+                    let text = format!("too few of the others answer to go on without {node}");
+                    return Err(ReplicaError::Membership(text));
+                }
+                (ChangeMembers::RemoveVoters(one(node)), false)
+            }
             Step::RemoveLearner(node) => (ChangeMembers::RemoveNodes(one(node)), false),
             Step::PromoteLearner(node) => (ChangeMembers::AddVoterIds(one(node)), true),
         };
