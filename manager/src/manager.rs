@@ -247,9 +247,14 @@ impl Manager {
     async fn is_out(&self) -> Option<bool> {
         let nodes = vec![self.node.to_string()];
         let request = proto::v1::ListNodesRequest { nodes };
-        let answer = self.ask_leader().await?.list_nodes(request).await.ok()?.into_inner();
         let none = proto::v1::node_view::ManagerStatus::None;
-        Some(answer.nodes.iter().all(|it| it.manager_status() == none))
+        match self.ask_leader().await?.list_nodes(request).await {
+            Ok(answer) => {
+                Some(answer.into_inner().nodes.iter().all(|it| it.manager_status() == none))
+            }
+            // Only managers may ask.
+            Err(status) => (status.code() == tonic::Code::PermissionDenied).then_some(true),
+        }
     }
 
     async fn ask_leader(&self) -> Option<ControlClient<Channel>> {

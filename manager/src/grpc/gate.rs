@@ -160,6 +160,7 @@ const STARTING: &str = "skep is still starting on this machine: try again in a m
 const NOT_A_MEMBER: &str = "this machine is not a member of a cluster: `skep init` makes a new \
      one, `skep join` lets it join one";
 const LEADER_WITHOUT_QUORUM: &str = "no quorum: this may be old";
+const LEADER_LOST: &str = "the manager that leads was lost";
 const NOT_THE_LEADER: &str = "this manager does not lead any more; try again";
 const NO_LEADER_STALE: &str = "no leader answers: this is what this manager knew last";
 
@@ -251,7 +252,8 @@ async fn ask_leader(
     mut request: Request<Body>,
 ) -> Result<Response<Body>, Missed> {
     let links = replica.links();
-    let channel = match access::is_stream(request.uri().path()) {
+    let is_stream = access::is_stream(request.uri().path());
+    let channel = match is_stream {
         true => links.own_channel(leader, address).await,
         false => links.channel(leader, address, Line::Calls).await,
     };
@@ -262,6 +264,11 @@ async fn ask_leader(
     request.headers_mut().insert(FORWARDED, HeaderValue::from_static("1"));
     let missed = tokio::select! {
         answer = channel.oneshot(request) => match answer {
+            Ok(response) if is_stream => {
+                let replica = replica.clone();
+                let lost = Box::pin(async move { until_lost(&replica, leader).await });
+                return Ok(response.map(|body| Body::new(UntilLost { body, lost })));
+            }
             Ok(response) => return Ok(response),
             Err(error) if shell::net::may_have_arrived(&error) => {
                 Missed::Halfway(error.to_string())
@@ -272,6 +279,30 @@ async fn ask_leader(
     };
     links.drop_link(leader, Line::Calls);
     Err(missed)
+}
+
+/// An answer that ends when its leader is lost.
+struct UntilLost {
+    body: Body,
+    lost: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl http_body::Body for UntilLost {
+    type Data = bytes::Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<bytes::Bytes>, Status>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            return Poll::Ready(frame);
+        }
+        match self.lost.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Some(Err(Status::unavailable(LEADER_LOST)))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
 }
 
 /// A machine that loses its power closes no connection.

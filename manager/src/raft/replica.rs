@@ -26,6 +26,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// A snapshot after so many entries; so many are kept behind it for followers that lag.
 const ENTRIES_PER_SNAPSHOT: u64 = 2_000;
@@ -34,6 +35,7 @@ const SNAPSHOT_PIECE_BYTES: u64 = 1 << 20;
 /// A learner this close to the leader counts as caught up.
 const CAUGHT_UP_WITHIN: u64 = 16;
 /// Twice the lease that a follower's last answer gives.
+const ANSWERS_LOOK: Duration = Duration::from_millis(50);
 const HAND_OVER_PAUSE: Duration = Duration::from_millis(100);
 const HAND_OVER_LIMIT: Duration = Duration::from_secs(2);
 /// A leader whose beats stopped for so long is not forwarded to.
@@ -245,12 +247,7 @@ impl Replica {
         let (change, retain) = match step {
             Step::HandOver => return self.hand_over().await,
             Step::RemoveVoter(node) => {
-                // Whoever counts as answering after that has answered since this was decided.
-                tokio::time::sleep(QUORUM_LOST_AFTER).await;
-                if !self.voters().can_spare(node) {
-                    let text = format!("too few of the others answer to go on without {node}");
-                    return Err(ReplicaError::Membership(text));
-                }
+                self.wait_for_a_majority_without(node).await?;
                 (ChangeMembers::RemoveVoters(one(node)), false)
             }
             Step::RemoveLearner(node) => (ChangeMembers::RemoveNodes(one(node)), false),
@@ -258,6 +255,24 @@ impl Replica {
         };
         let changed = self.raft.change_membership(change, retain).await;
         changed.map(drop).map_err(|error| ReplicaError::Membership(error.to_string()))
+    }
+
+    /// One that answered a moment ago may have died since: only answers to beats that were sent
+    /// after this was asked count.
+    async fn wait_for_a_majority_without(&self, node: NodeId) -> Result<(), ReplicaError> {
+        let asked = Instant::now();
+        while asked.elapsed() < QUORUM_LOST_AFTER {
+            let mut voters = self.voters();
+            let own = voters.leader;
+            let answered = |it: &NodeId| self.pulse.last_answer(*it).is_some_and(|at| at > asked);
+            voters.answering.retain(|it| *it == own || answered(it));
+            if voters.can_spare(node) {
+                return Ok(());
+            }
+            tokio::time::sleep(ANSWERS_LOOK).await;
+        }
+        let text = format!("too few of the others answer to go on without {node}");
+        Err(ReplicaError::Membership(text))
     }
 
     /// Asks the follower whose log is the longest to stand for election at once, and waits until
