@@ -3,7 +3,7 @@
 use crate::containers::{Containers, LogLine, LogQuery, LogStream};
 use agent_core::container::ContainerId;
 use common::TaskId;
-use futures_util::future::join_all;
+use futures_util::future::try_join_all;
 use proto::v1;
 use proto::v1::dispatcher_client::DispatcherClient;
 use proto::v1::log_chunk::Stream as WireStream;
@@ -106,6 +106,8 @@ async fn publish<C: Containers>(
     // An empty message says whose the stream is, also where there are no lines.
     let first = v1::PublishedLog { subscription: number, chunks: Vec::new() };
     messages.send(first).await.expect("the queue's other end is held below");
+    // As long as this lives, the stream does not look as if it had come to its end.
+    let open = messages.clone();
     let mut client = DispatcherClient::new(channel);
     let published = client.publish_logs(ReceiverStream::new(queue));
     let read = async move {
@@ -113,17 +115,24 @@ async fn publish<C: Containers>(
             let messages = messages.clone();
             read_one(&*containers, (*task, container), (number, subscription.query), messages)
         });
-        join_all(each).await.into_iter().all(|it| it == Read::Whole)
+        try_join_all(each).await
     };
     tokio::pin!(published);
     let answer = tokio::select! {
         // Nobody reads any more, and quiet containers would never tell.
         answer = &mut published => answer,
-        is_whole = read => {
-            if !is_whole {
-                // Dropped in the middle: the manager asks again for what a reader still follows.
+        ended = read => {
+            if ended.is_err() {
+                // Once what is queued is out, among it whose stream this is, it breaks off: the
+                // manager asks again for what a reader still follows.
+                let taken = tokio::time::timeout(CONNECT_LIMIT, open.reserve_many(MESSAGES_MAX));
+                tokio::select! {
+                    _ = &mut published => {}
+                    _ = taken => {}
+                }
                 return;
             }
+            drop(open);
             published.await
         }
     };
@@ -132,20 +141,16 @@ async fn publish<C: Containers>(
     }
 }
 
-/// Whether a log was read to its end, or to where nobody takes its lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Read {
-    Whole,
-    /// The engine went away, and may be back.
-    Broken,
-}
+/// The engine went away in the middle of a log, and may be back.
+#[derive(Debug)]
+struct Broken;
 
 async fn read_one<C: Containers>(
     containers: &C,
     (task, container): (TaskId, &ContainerId),
     (subscription, query): (u64, LogQuery),
     messages: mpsc::Sender<v1::PublishedLog>,
-) -> Read {
+) -> Result<(), Broken> {
     let (lines, mut queue) = mpsc::channel(LINES_MAX);
     let forward = async {
         let mut lines = Vec::with_capacity(LINES_MAX);
@@ -159,9 +164,9 @@ async fn read_one<C: Containers>(
         drop(queue);
     };
     let (read, ()) = tokio::join!(containers.logs(container, query, lines), forward);
-    let Err(error) = read else { return Read::Whole };
+    let Err(error) = read else { return Ok(()) };
     if query.follow && error.may_pass() {
-        return Read::Broken;
+        return Err(Broken);
     }
     let line = format!("the log cannot be read: {error}").into_bytes();
     let notice = v1::LogChunk {
@@ -172,7 +177,7 @@ async fn read_one<C: Containers>(
     };
     // A reader that has gone misses nothing.
     drop(messages.send(v1::PublishedLog { subscription, chunks: vec![notice] }).await);
-    Read::Whole
+    Ok(())
 }
 
 fn chunk(task: TaskId, line: LogLine) -> v1::LogChunk {

@@ -4,7 +4,7 @@
 use crate::ca::{self, Subject};
 use crate::grpc::LogBroker;
 use crate::leader::{self, LeaderHandle, LeaderSeat};
-use crate::raft::{Feed, Leadership, Line, Parts, ProposeError, Replica, ReplicaError, Start};
+use crate::raft::{Feed, Leadership, Parts, ProposeError, Replica, ReplicaError, Start};
 use common::cluster::Cluster;
 use common::node::Role;
 use common::secret::Secret;
@@ -14,7 +14,9 @@ use manager_core::change::{Batch, Change, Unity};
 use manager_core::membership;
 use manager_core::requests::{self, NodeUpdate, Refused};
 use manager_core::state::State;
+use proto::v1;
 use proto::v1::control_client::ControlClient;
+use proto::v1::raft_client::RaftClient;
 use shell::supervisor::{OnFailure, Scope};
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -22,7 +24,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use tonic::Status;
-use tonic::transport::Channel;
 
 /// A change that is not committed within this is reported as unconfirmed.
 const COMMIT_LIMIT: Duration = Duration::from_secs(20);
@@ -33,7 +34,15 @@ const QUORUM_LOOK: Duration = Duration::from_millis(100);
 const VOTERS_RETRY: Duration = Duration::from_millis(500);
 const ENLIST_RETRY: Duration = Duration::from_millis(300);
 const RESIGN_LIMIT: Duration = Duration::from_secs(6);
+const RESIGN_STEP_LIMIT: Duration = Duration::from_secs(2);
 const RESIGN_LOOK: Duration = Duration::from_millis(100);
+
+/// How far a manager is that leaves.
+enum Resigning {
+    /// It may still vote.
+    Demoted,
+    Out,
+}
 
 #[derive(Debug, Clone)]
 pub struct Manager {
@@ -209,62 +218,61 @@ impl Manager {
 
     /// Becomes a worker before it leaves for good, where the others can go on without it.
     pub async fn resign(&self) -> Result<(), String> {
-        let mut is_demoted = false;
+        if self.replica.managers().values().filter(|it| it.voter).count() < 2 {
+            return Err("no other manager votes".to_owned());
+        }
+        let mut refused = "too few of the other managers answer".to_owned();
         let resigned = async {
+            let mut is_demoted = false;
             loop {
-                if is_demoted {
-                    if self.is_out().await == Some(true) {
-                        return Ok(());
-                    }
-                } else {
-                    is_demoted = self.ask_to_be_demoted().await?;
+                // An answer may be lost on the way, and a refusal be of the moment.
+                match tokio::time::timeout(RESIGN_STEP_LIMIT, self.step_down(is_demoted)).await {
+                    Ok(Ok(Resigning::Out)) => return,
+                    Ok(Ok(Resigning::Demoted)) => is_demoted = true,
+                    Ok(Err(status)) => status.message().clone_into(&mut refused),
+                    Err(_) => {}
                 }
                 tokio::time::sleep(RESIGN_LOOK).await;
             }
         };
         let resigned = tokio::time::timeout(RESIGN_LIMIT, resigned).await;
-        resigned.unwrap_or_else(|_| Err("too few of the other managers answer".to_owned()))
+        resigned.map_err(|_| refused)
     }
 
-    /// Whether it is done; an error is the cluster's refusal.
-    async fn ask_to_be_demoted(&self) -> Result<bool, String> {
-        let Some(mut leader) = self.ask_leader().await else { return Ok(false) };
-        let request = proto::v1::UpdateNodeRequest {
-            node: self.node.to_string(),
-            role: Some(proto::v1::Role::Worker.into()),
-            ..proto::v1::UpdateNodeRequest::default()
-        };
-        match leader.update_node(request).await {
-            Ok(_) => Ok(true),
-            Err(status) if status.code() == tonic::Code::FailedPrecondition => {
-                Err(status.message().to_owned())
+    async fn step_down(&self, is_demoted: bool) -> Result<Resigning, Status> {
+        let channel = match self.replica.leadership() {
+            // Whoever leads votes.
+            Leadership::Mine { .. } if is_demoted => return Ok(Resigning::Demoted),
+            Leadership::Mine { .. } => {
+                let role = Some(Role::Worker);
+                let update = NodeUpdate { role, ..NodeUpdate::default() };
+                let (changes, _) = self
+                    .update_node(&self.node.to_string(), update)
+                    .map_err(|it| Status::failed_precondition(it.to_string()))?;
+                return self.commit(changes).await.map(|()| Resigning::Demoted);
             }
-            Err(_) => Ok(false),
-        }
-    }
-
-    /// Whether the leader counts it among the voters no more; whoever is out is not told so.
-    async fn is_out(&self) -> Option<bool> {
-        let nodes = vec![self.node.to_string()];
-        let request = proto::v1::ListNodesRequest { nodes };
-        let none = proto::v1::node_view::ManagerStatus::None;
-        match self.ask_leader().await?.list_nodes(request).await {
-            Ok(answer) => {
-                Some(answer.into_inner().nodes.iter().all(|it| it.manager_status() == none))
+            Leadership::Other { node, address } => {
+                let channel = self.replica.links().own_channel(node, address).await;
+                channel.map_err(|it| Status::unavailable(it.to_string()))?
             }
-            // Only managers may ask.
-            Err(status) => (status.code() == tonic::Code::PermissionDenied).then_some(true),
-        }
-    }
-
-    async fn ask_leader(&self) -> Option<ControlClient<Channel>> {
-        let (node, address) = match self.replica.leadership() {
-            Leadership::Mine { .. } => (self.node, self.address),
-            Leadership::Other { node, address } => (node, address),
-            Leadership::Unknown => return None,
+            Leadership::Unknown => return Err(Status::unavailable("no leader answers")),
         };
-        let channel = self.replica.links().channel(node, address, Line::Calls).await;
-        Some(ControlClient::new(channel.ok()?))
+        // A question without consequences, which only those may ask who vote.
+        let question = v1::PreVoteRequest::default();
+        let asked = RaftClient::new(channel.clone()).pre_vote(question).await;
+        match asked {
+            Err(status) if is_denied(&status) => return Ok(Resigning::Out),
+            Ok(_) | Err(_) if is_demoted => return Ok(Resigning::Demoted),
+            Ok(_) | Err(_) => {}
+        }
+        let (node, role) = (self.node.to_string(), Some(v1::Role::Worker.into()));
+        let request = v1::UpdateNodeRequest { node, role, ..v1::UpdateNodeRequest::default() };
+        match ControlClient::new(channel).update_node(request).await {
+            Ok(_) => Ok(Resigning::Demoted),
+            // It is no manager any more; whether it votes is asked next.
+            Err(status) if is_denied(&status) => Ok(Resigning::Demoted),
+            Err(status) => Err(status),
+        }
     }
 
     pub async fn stop(&self) {
@@ -278,7 +286,9 @@ impl Manager {
         let mut seats = self.leader.clone();
         loop {
             let mut waits = false;
-            if self.leader().is_some() {
+            let leads = matches!(self.replica.leadership(), Leadership::Mine { .. });
+            // The loop that led is told a moment later than Raft.
+            if leads && self.leader().is_some() {
                 let (state, raft) = (self.state(), self.replica.voters());
                 waits = membership::is_waiting(&state, &raft);
                 if let Some(step) = membership::next_step(&state, &raft) {
@@ -341,10 +351,14 @@ impl Manager {
     async fn enlist_at(&self, address: &str) -> Result<(), Status> {
         let channel = self.replica.links().to_manager(address).await;
         let channel = channel.map_err(|error| Status::unavailable(error.to_string()))?;
-        let mut client = proto::v1::raft_client::RaftClient::new(channel);
-        let request = proto::v1::EnlistRequest { address: self.address.to_string() };
+        let mut client = RaftClient::new(channel);
+        let request = v1::EnlistRequest { address: self.address.to_string() };
         client.enlist(request).await.map(drop)
     }
+}
+
+fn is_denied(status: &Status) -> bool {
+    status.code() == tonic::Code::PermissionDenied
 }
 
 fn propose_status(error: &ProposeError) -> Status {

@@ -126,13 +126,20 @@ async fn connect_tcp(address: &str, timeout: Duration) -> Result<TcpStream, Conn
 /// The kernel says a first word again after a second, and then ever more rarely: a cable that is
 /// plugged in again, or a radio that wakes up, is noticed sooner by whoever calls anew.
 async fn call_twice(target: SocketAddr, limit: Duration) -> Result<io::Result<TcpStream>, Elapsed> {
-    let first = limit.min(FIRST_CALL_LIMIT);
-    match tokio::time::timeout(first, TcpStream::connect(target)).await {
-        Err(_) if limit > first => {
-            tokio::time::timeout(limit - first, TcpStream::connect(target)).await
+    tokio::time::timeout(limit, async {
+        let first = TcpStream::connect(target);
+        tokio::pin!(first);
+        tokio::select! {
+            answered = &mut first => return answered,
+            () = tokio::time::sleep(FIRST_CALL_LIMIT) => {}
         }
-        answered => answered,
-    }
+        // A slow answer to the first is as good.
+        tokio::select! {
+            answered = first => answered,
+            answered = TcpStream::connect(target) => answered,
+        }
+    })
+    .await
 }
 
 /// What a channel answers that has lost its connection.

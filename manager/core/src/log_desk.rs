@@ -186,9 +186,14 @@ impl LogDesk {
                 Patience::Waiting => overdue.push(*id),
             }
         }
-        for ask in overdue.into_iter().filter_map(|it| self.asks.remove(&it)).collect::<Vec<_>>() {
+        if self.readers.get(&reader).is_some_and(|it| it.query.follow) {
+            self.look_for(reader, state, &mut out);
+        }
+        for id in overdue {
+            let Some(ask) = self.asks.remove(&id) else { continue };
             self.set_courses(&ask, Course::Away);
-            let tasks = ask.tasks.keys().copied().collect();
+            out.push(Output::Cancel { ask: id, node: ask.node });
+            let tasks = ask.tasks.into_keys().collect();
             out.push(Output::Away { reader, node: ask.node, tasks });
         }
         self.end_if_over(reader, state, &mut out);

@@ -12,7 +12,7 @@ pub(super) fn in_one_line(error: &clap::Error) -> Option<String> {
     }
     let text = error.to_string();
     let mut words = Vec::new();
-    let mut command = "skep COMMAND".to_owned();
+    let mut command = "skep".to_owned();
     for line in text.lines().map(str::trim).filter(|it| !it.is_empty()) {
         if let Some(usage) = line.strip_prefix("Usage: ") {
             let names = usage.split_whitespace();
@@ -51,7 +51,7 @@ mod tests {
             (
                 "service scale web",
                 "error: invalid value 'web' for '<SERVICE=REPLICAS>...': SERVICE=REPLICAS is expected, \
-                 as in web=3 (`skep COMMAND --help` tells more)",
+                 as in web=3 (`skep --help` tells more)",
             ),
             (
                 "service create --nam web nginx",

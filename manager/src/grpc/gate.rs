@@ -267,7 +267,7 @@ async fn ask_leader(
             Ok(response) if is_stream => {
                 let replica = replica.clone();
                 let lost = Box::pin(async move { until_lost(&replica, leader).await });
-                return Ok(response.map(|body| Body::new(UntilLost { body, lost })));
+                return Ok(response.map(|body| Body::new(UntilLost { body, lost: Some(lost) })));
             }
             Ok(response) => return Ok(response),
             Err(error) if shell::net::may_have_arrived(&error) => {
@@ -284,7 +284,8 @@ async fn ask_leader(
 /// An answer that ends when its leader is lost.
 struct UntilLost {
     body: Body,
-    lost: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// None: it was, and that was said.
+    lost: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl http_body::Body for UntilLost {
@@ -295,13 +296,15 @@ impl http_body::Body for UntilLost {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<bytes::Bytes>, Status>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
-            return Poll::Ready(frame);
+        let Some(lost) = &mut self.lost else { return Poll::Ready(None) };
+        if lost.as_mut().poll(context).is_ready() {
+            self.lost = None;
+            let mut trailers = http::HeaderMap::new();
+            // Without a status it ends as a stream that broke, which says less.
+            drop(Status::unavailable(LEADER_LOST).add_header(&mut trailers));
+            return Poll::Ready(Some(Ok(http_body::Frame::trailers(trailers))));
         }
-        match self.lost.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Some(Err(Status::unavailable(LEADER_LOST)))),
-            Poll::Pending => Poll::Pending,
-        }
+        Pin::new(&mut self.body).poll_frame(context)
     }
 }
 

@@ -34,8 +34,8 @@ const ENTRIES_KEPT: u64 = 500;
 const SNAPSHOT_PIECE_BYTES: u64 = 1 << 20;
 /// A learner this close to the leader counts as caught up.
 const CAUGHT_UP_WITHIN: u64 = 16;
-/// Twice the lease that a follower's last answer gives.
 const ANSWERS_LOOK: Duration = Duration::from_millis(50);
+/// Twice the lease that a follower's last answer gives.
 const HAND_OVER_PAUSE: Duration = Duration::from_millis(100);
 const HAND_OVER_LIMIT: Duration = Duration::from_secs(2);
 /// A leader whose beats stopped for so long is not forwarded to.

@@ -86,6 +86,22 @@ async fn a_demotion_after_which_nothing_could_be_decided_is_refused() {
     cluster.client(other).create("web", 2).await.expect("the two go on");
 }
 
+/// Nothing runs that would hold up the one that leaves.
+#[tokio::test]
+async fn of_two_managers_either_may_leave() {
+    for follows_leader_by in [0, 1] {
+        let mut cluster = Cluster::formed(2, 0).await;
+        let leaves = (cluster.wait_leader().await + follows_leader_by) % 2;
+        cluster.client(leaves).leave(true).await.expect("it may leave by force");
+        let stays = 1 - leaves;
+        wait_voters_of(&mut cluster, &[stays]).await;
+        cluster.client(stays).create("web", 1).await.expect("the other decides alone");
+        cluster.wait_running(stays, "web", 1).await;
+        let refused = cluster.client(leaves).services().await.expect_err("it is no member");
+        assert!(refused.message().contains("not a member"), "{refused:?}");
+    }
+}
+
 /// So shortly after a death that nobody has noticed it yet.
 #[tokio::test]
 async fn a_demotion_that_comes_too_early_leaves_a_majority() {
