@@ -1,0 +1,7 @@
+//! Compose files by example: what they mean, what is wrong with them, and what no file may do.
+
+mod door;
+mod files;
+mod keys;
+mod malformed;
+mod stacks;
