@@ -1,7 +1,7 @@
 //! `extends`: a service that begins as another one is.
 
 use crate::budget::{Exceeded, cost_of};
-use crate::load::{Loader, Surroundings, parent};
+use crate::load::{Loader, NamedBy, Surroundings, parent};
 use crate::merge::merge_services;
 use crate::node::{Node, Position};
 use crate::problem::{Fault, quote};
@@ -25,6 +25,9 @@ pub(crate) fn extend_all(
         entry.node.get("extends").is_some().then(|| name.clone())
     };
     let names: Vec<String> = file.map_at("services").filter_map(extending).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
     let mut extender = Extender { loader, files: BTreeMap::new(), chain: Vec::new() };
     extender.files.insert(path.to_owned(), file.clone());
     for name in names {
@@ -110,7 +113,7 @@ impl Extender<'_, '_> {
         // Its relative paths are its own: it may be shared by several projects.
         let around = Surroundings { folder: parent(&path), ..around.clone() };
         if !self.files.contains_key(&path) {
-            let read = self.loader.file(&path, &around)?;
+            let read = self.loader.file(&path, &around, NamedBy::File(extends.at))?;
             self.files.insert(path.clone(), read);
         }
         Ok((path, around))

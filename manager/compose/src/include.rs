@@ -1,7 +1,7 @@
 //! `include`: other projects, whose services and resources become this one's.
 
 use crate::environment::Environment;
-use crate::load::{Loader, Need, Surroundings, parent};
+use crate::load::{Loader, NamedBy, Need, Surroundings, parent};
 use crate::merge::settle;
 use crate::node::{Entry, Map, Node, Value};
 use crate::problem::{Fault, quote};
@@ -71,7 +71,7 @@ fn included(
     let folder = resolve("project_directory", loader).pop().unwrap_or_else(|| parent(first));
     let environment = environment(loader, entry, &folder, &around.environment)?;
     let around = Surroundings { folder, environment: Rc::new(environment) };
-    let mut part = loader.merged(&paths, &around)?;
+    let mut part = loader.merged(&paths, &around, NamedBy::File(entry.at))?;
     let mut chain = chain.to_vec();
     chain.extend(paths);
     include(loader, &mut part, &around, &chain)?;
@@ -85,12 +85,13 @@ fn environment(
     folder: &std::path::Path,
     outer: &Environment,
 ) -> Result<Environment, Fault> {
+    let named = NamedBy::File(entry.at);
     match entry.get("env_file") {
-        None => loader.environment(outer, &[folder.join(".env")], Need::Optional),
+        None => loader.environment(outer, &[folder.join(".env")], Need::Optional, named),
         Some(node) => {
             let paths: Vec<PathBuf> =
                 texts(node).iter().map(|it| loader.sources.resolve(node.at, it)).collect();
-            loader.environment(outer, &paths, Need::Required)
+            loader.environment(outer, &paths, Need::Required, named)
         }
     }
 }

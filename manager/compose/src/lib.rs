@@ -22,6 +22,7 @@ mod node;
 mod parse;
 mod problem;
 mod read;
+mod references;
 mod render;
 mod resolve;
 pub mod schema;

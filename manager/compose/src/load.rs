@@ -8,10 +8,10 @@ use crate::include;
 use crate::interpolate;
 use crate::merge;
 use crate::model::Project;
-use crate::node::{FileId, Node, Source, Sources, Value, tidy};
+use crate::node::{FileId, Node, Position, Source, Sources, Value, tidy};
 use crate::parse;
 use crate::problem::{Fault, Problem, Problems, Report, quote};
-use crate::{read, render, resolve, schema, select, short};
+use crate::{read, references, render, resolve, schema, select, short};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -130,7 +130,7 @@ impl<'a> Loader<'a> {
     fn project(&mut self, request: &Request) -> Result<(Project, Node), Fault> {
         let around = self.surroundings(request)?;
         let (around, name) = self.name(request, around)?;
-        let mut tree = self.merged(&request.files, &around)?;
+        let mut tree = self.merged(&request.files, &around, NamedBy::Person)?;
         include::include(self, &mut tree, &around, &[])?;
         merge::settle(&mut tree);
         let selection = select::Selection {
@@ -138,6 +138,8 @@ impl<'a> Loader<'a> {
             profiles: &profiles(request, &around.environment),
         };
         select::select(&mut tree, &selection, &mut self.report);
+        references::check(&tree, &mut self.report);
+        select::drop_unused(&mut tree);
         schema::check(&tree, &schema::TOP, &mut self.report);
         resolve::resolve(self, &mut tree, &name)?;
         let project = read::project(&tree, &name, &self.sources, &mut self.report);
@@ -159,11 +161,11 @@ impl<'a> Loader<'a> {
         };
         let shell = Environment::new(request.environment.clone());
         let environment = if request.env_files.is_empty() {
-            self.environment(&shell, &[folder.join(".env")], Need::Optional)?
+            self.environment(&shell, &[folder.join(".env")], Need::Optional, NamedBy::Person)?
         } else {
             let files: Vec<PathBuf> =
                 request.env_files.iter().map(|it| request.current_folder.join(it)).collect();
-            self.environment(&shell, &files, Need::Required)?
+            self.environment(&shell, &files, Need::Required, NamedBy::Person)?
         };
         Ok(Surroundings { folder, environment: Rc::new(environment) })
     }
@@ -201,10 +203,10 @@ impl<'a> Loader<'a> {
         &mut self,
         request: &Request,
         around: &Surroundings,
-    ) -> Result<Option<(String, Option<crate::node::Position>)>, Fault> {
+    ) -> Result<Option<(String, Option<Position>)>, Fault> {
         let mut found = None;
         for path in &request.files {
-            let file = self.parsed(&self.absolute(path), around)?;
+            let file = self.parsed(&self.absolute(path), around, NamedBy::Person)?;
             let Some(mut name) = file.get("name").cloned() else { continue };
             // Warnings come when the file is read for good.
             let mut report = Report::default();
@@ -231,11 +233,12 @@ impl<'a> Loader<'a> {
         &mut self,
         paths: &[PathBuf],
         around: &Surroundings,
+        named: NamedBy,
     ) -> Result<Node, Fault> {
         let mut merged: Option<Node> = None;
         for path in paths {
             let path = self.absolute(path);
-            let mut file = self.file(&path, around)?;
+            let mut file = self.file(&path, around, named)?;
             extends::extend_all(self, &mut file, &path, around)?;
             merged = Some(match merged {
                 Some(base) => merge::merge_files(base, file),
@@ -245,7 +248,7 @@ impl<'a> Loader<'a> {
         Ok(merged.unwrap_or_else(|| Node::null(self.nowhere())))
     }
 
-    fn nowhere(&mut self) -> crate::node::Position {
+    fn nowhere(&mut self) -> Position {
         let source = Source {
             shown: "(no file)".to_owned(),
             folder: self.current_folder.clone(),
@@ -255,8 +258,13 @@ impl<'a> Loader<'a> {
     }
 
     /// One file with its variables filled in and its short forms written out.
-    pub(crate) fn file(&mut self, path: &Path, around: &Surroundings) -> Result<Node, Fault> {
-        let mut file = self.parsed(path, around)?;
+    pub(crate) fn file(
+        &mut self,
+        path: &Path,
+        around: &Surroundings,
+        named: NamedBy,
+    ) -> Result<Node, Fault> {
+        let mut file = self.parsed(path, around, named)?;
         interpolate::interpolate(
             &mut file,
             &around.environment,
@@ -267,11 +275,16 @@ impl<'a> Loader<'a> {
         Ok(file)
     }
 
-    fn parsed(&mut self, path: &Path, around: &Surroundings) -> Result<Node, Fault> {
-        let id = self.source(path, around)?;
-        let bytes = self.bytes(path, parse::FILE_BYTES_MAX + 1).map_err(|reason| {
-            Fault::new(id.start(), format!("the file cannot be read: {reason}"))
-        })?;
+    fn parsed(
+        &mut self,
+        path: &Path,
+        around: &Surroundings,
+        named: NamedBy,
+    ) -> Result<Node, Fault> {
+        let id = self.source(path, around, named)?;
+        let bytes = self
+            .bytes(path, parse::FILE_BYTES_MAX + 1)
+            .map_err(|error| self.unreadable(id, named, error))?;
         let file = parse::parse(id, &bytes, &mut self.budget)?;
         match &file.value {
             Value::Map(_) => Ok(file),
@@ -283,9 +296,18 @@ impl<'a> Loader<'a> {
         }
     }
 
-    fn source(&mut self, path: &Path, around: &Surroundings) -> Result<FileId, Fault> {
-        if self.sources.len() == FILES_MAX {
-            return Err(Fault::general(format!("more than {FILES_MAX} files are asked for")));
+    fn source(
+        &mut self,
+        path: &Path,
+        around: &Surroundings,
+        named: NamedBy,
+    ) -> Result<FileId, Fault> {
+        if self.sources.len() >= FILES_MAX {
+            let text = format!("more than {FILES_MAX} files are asked for");
+            return Err(match named {
+                NamedBy::Person => Fault::general(text),
+                NamedBy::File(at) => Fault::new(at, text),
+            });
         }
         let near = path.strip_prefix(&self.current_folder).unwrap_or(path);
         let shown = match near.to_str() {
@@ -298,16 +320,28 @@ impl<'a> Loader<'a> {
         Ok(self.sources.add(Source { shown, folder, environment }))
     }
 
-    fn bytes(&mut self, path: &Path, bytes_max: usize) -> Result<Vec<u8>, String> {
+    /// Where it is named is what is to be put right.
+    fn unreadable(&self, id: FileId, named: NamedBy, error: FileError) -> Fault {
+        let reason = match error {
+            FileError::Missing => "it is not there".to_owned(),
+            FileError::Unreadable(reason) => reason,
+        };
+        match named {
+            NamedBy::Person => Fault::new(id.start(), format!("it cannot be read: {reason}")),
+            NamedBy::File(at) => {
+                let shown = quote(&self.sources.of(id.start()).shown);
+                Fault::new(at, format!("{shown} cannot be read: {reason}"))
+            }
+        }
+    }
+
+    fn bytes(&mut self, path: &Path, bytes_max: usize) -> Result<Vec<u8>, FileError> {
         if let Some(bytes) = &self.standard_input
             && path.to_str() == Some(STANDARD_INPUT)
         {
             return Ok(bytes.clone());
         }
-        let bytes = self.files.read(path, bytes_max).map_err(|error| match error {
-            FileError::Missing => "it is not there".to_owned(),
-            FileError::Unreadable(reason) => reason,
-        })?;
+        let bytes = self.files.read(path, bytes_max)?;
         if path.to_str() == Some(STANDARD_INPUT) {
             self.standard_input = Some(bytes.clone());
         }
@@ -320,36 +354,49 @@ impl<'a> Loader<'a> {
         outer: &Environment,
         paths: &[PathBuf],
         need: Need,
+        named: NamedBy,
     ) -> Result<Environment, Fault> {
+        let lookup = |name: &str| outer.get(name).map(str::to_owned);
         let mut files: Vec<Vec<dotenv::Assignment>> = Vec::new();
         for path in paths {
-            let lookup = |name: &str| outer.get(name).map(str::to_owned);
-            files.extend(self.variables(path, dotenv::Format::Compose, need, &lookup)?);
+            let file = VariableFile { path, format: dotenv::Format::Compose, need, named };
+            files.extend(self.variables(&file, &lookup)?);
         }
         Ok(outer.with_files(files))
     }
 
+    /// None where a file is not there and need not be.
     pub(crate) fn variables(
         &mut self,
-        path: &Path,
-        format: dotenv::Format,
-        need: Need,
+        file: &VariableFile<'_>,
         lookup: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Option<Vec<dotenv::Assignment>>, Fault> {
-        let around =
-            Surroundings { folder: parent(path), environment: Rc::new(Environment::default()) };
-        let id = self.source(path, &around)?;
-        match (self.files.read(path, dotenv::FILE_BYTES_MAX + 1), need) {
-            (Ok(bytes), _) => dotenv::parse(id, &bytes, format, lookup).map(Some),
+        let folder = parent(file.path);
+        let around = Surroundings { folder, environment: Rc::default() };
+        let id = self.source(file.path, &around, file.named)?;
+        match (self.files.read(file.path, dotenv::FILE_BYTES_MAX + 1), file.need) {
+            (Ok(bytes), _) => dotenv::parse(id, &bytes, file.format, lookup).map(Some),
             (Err(FileError::Missing), Need::Optional) => Ok(None),
-            (Err(FileError::Missing), Need::Required) => {
-                Err(Fault::new(id.start(), "the file of variables is not there"))
-            }
-            (Err(FileError::Unreadable(reason)), _) => {
-                Err(Fault::new(id.start(), format!("the file cannot be read: {reason}")))
-            }
+            (Err(error), _) => Err(self.unreadable(id, file.named, error)),
         }
     }
+}
+
+/// A file of variables, and who wants it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct VariableFile<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) format: dotenv::Format,
+    pub(crate) need: Need,
+    pub(crate) named: NamedBy,
+}
+
+/// Who named a file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum NamedBy {
+    /// On the command line, or by having it in its usual place.
+    Person,
+    File(Position),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

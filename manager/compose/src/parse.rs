@@ -11,6 +11,19 @@ pub(crate) const FILE_BYTES_MAX: usize = 4 << 20;
 /// The tree is walked by functions that call themselves.
 const DEPTH_MAX: usize = 64;
 
+/// What people run into most, in words that say what to do; the rest is left to the parser.
+const IN_PLAIN_WORDS: [(&str, &str); 8] = [
+    ("recursion limit", TOO_DEEP),
+    ("unknown anchor", "no anchor of this name stands above; an anchor is written &name"),
+    ("quoted scalar, found unexpected end", "this quote is not closed"),
+    ("did not find expected node content", "a value is missing here, or a bracket is not closed"),
+    ("did not find expected key", "this line is indented otherwise than the ones around it"),
+    ("mapping values are not allowed", "a second colon in one line; put the value in quotes"),
+    ("unprintable character", "a control character stands here"),
+    ("tabs disallowed", "a tab stands here; YAML wants blanks"),
+];
+const TOO_DEEP: &str = "this is nested more than 64 deep";
+
 pub(crate) fn parse(file: FileId, bytes: &[u8], budget: &mut Budget) -> Result<Node, Fault> {
     if bytes.len() > FILE_BYTES_MAX {
         return Err(Fault::new(file.start(), "the file is larger than 4 MiB"));
@@ -85,14 +98,14 @@ impl Builder<'_> {
         let at = self.position(error.marker());
         let line = self.text.lines().nth(error.marker().line().saturating_sub(1)).unwrap_or("");
         let blank = &line[..line.len() - line.trim_start().len()];
-        let fault = Fault::new(at, format!("this is not YAML: {}", error.info()));
         if blank.contains('\t') {
-            return fault.hint("the line is indented by a tab; YAML wants blanks");
+            return Fault::new(at, "a tab indents this line").hint("YAML wants blanks");
         }
-        if error.info().contains("unknown anchor") {
-            return fault.hint("an anchor such as &name must stand above the alias *name");
+        let known = IN_PLAIN_WORDS.iter().find(|(said, _)| error.info().contains(said));
+        match known {
+            Some((_, words)) => Fault::new(at, *words),
+            None => Fault::new(at, format!("this is not YAML: {}", error.info())),
         }
-        fault
     }
 
     fn take(&mut self, event: Event<'_>, at: Position) -> Result<(), Fault> {
@@ -141,7 +154,7 @@ impl Builder<'_> {
     ) -> Result<(), Fault> {
         self.spend(at, 1)?;
         if self.open.len() == DEPTH_MAX {
-            return Err(Fault::new(at, format!("this is nested more than {DEPTH_MAX} deep")));
+            return Err(Fault::new(at, TOO_DEEP));
         }
         self.open.push(Open { at, anchor, order, part });
         Ok(())
@@ -175,7 +188,7 @@ impl Builder<'_> {
     /// Puts a finished node where it belongs; `at` is where it is named, by an alias perhaps.
     fn place(&mut self, node: Node, at: Position) -> Result<(), Fault> {
         if self.open.len() + depth_of(&node) > DEPTH_MAX {
-            return Err(Fault::new(at, format!("this is nested more than {DEPTH_MAX} deep")));
+            return Err(Fault::new(at, TOO_DEEP));
         }
         let Some(open) = self.open.last_mut() else {
             self.done = Some(node);

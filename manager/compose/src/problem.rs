@@ -5,6 +5,8 @@ use std::fmt;
 
 /// More than these help nobody at once.
 const PROBLEMS_MAX: usize = 20;
+/// More than these are not even counted.
+const FAULTS_MAX: usize = 1_000;
 /// What people wrote is quoted up to here: a problem stays one line.
 const QUOTE_CHARS_MAX: usize = 60;
 
@@ -103,11 +105,15 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn error(&mut self, fault: Fault) {
-        self.errors.push(fault);
+        if self.errors.len() < FAULTS_MAX {
+            self.errors.push(fault);
+        }
     }
 
     pub(crate) fn warn(&mut self, fault: Fault) {
-        self.warnings.push(fault);
+        if self.warnings.len() < FAULTS_MAX {
+            self.warnings.push(fault);
+        }
     }
 
     pub(crate) fn take_over(&mut self, other: Report) {
@@ -126,18 +132,23 @@ impl Report {
 
     /// The warnings where there are no errors.
     pub(crate) fn close(self, sources: &Sources) -> Result<Vec<Problem>, Problems> {
-        let in_order = |mut faults: Vec<Fault>| -> Vec<Problem> {
-            faults.sort();
-            faults.dedup();
+        let named = |faults: Vec<Fault>| -> Vec<Problem> {
             faults.into_iter().map(|it| it.into_problem(sources)).collect()
         };
-        if self.errors.is_empty() {
-            return Ok(in_order(self.warnings));
+        let Report { mut errors, mut warnings } = self;
+        if errors.is_empty() {
+            warnings.sort();
+            warnings.dedup();
+            return Ok(named(warnings));
         }
-        let mut found = in_order(self.errors);
-        let left_out = found.len().saturating_sub(PROBLEMS_MAX);
-        found.truncate(PROBLEMS_MAX);
-        Err(Problems { found, left_out })
+        // Of what several passes say about one place, the first one's word is nearest to the cause.
+        errors.sort_by_key(|it| it.at);
+        errors.dedup_by(|later, first| {
+            later == first || (later.at.is_some() && later.at == first.at)
+        });
+        let left_out = errors.len().saturating_sub(PROBLEMS_MAX);
+        errors.truncate(PROBLEMS_MAX);
+        Err(Problems { found: named(errors), left_out })
     }
 }
 

@@ -28,7 +28,6 @@ pub(crate) fn project(tree: &Node, name: &str, sources: &Sources, report: &mut R
     };
     if let Some(top) = Fields::new(tree, &schema::TOP, &reader) {
         read_into(&mut project, &top, report);
-        references(&top, &project, &reader);
     }
     reader.hand_over(report);
     project
@@ -55,37 +54,5 @@ fn read_into(project: &mut Project, top: &Fields<'_>, report: &mut Report) {
     if wants_default && !project.networks.contains_key("default") {
         let owner = Owner::Stack { name: format!("{name}_default") };
         project.networks.insert("default".to_owned(), Network::of_owner(owner));
-    }
-}
-
-/// Names that services use and nobody declares.
-fn references(top: &Fields<'_>, project: &Project, reader: &Reader<'_>) {
-    let Some(services) = top.node("services") else { return };
-    for (_, entry) in services.as_map().into_iter().flatten() {
-        let service = &entry.node;
-        for (name, attachment) in service.map_at("networks") {
-            if !project.networks.contains_key(name) {
-                let known = project.networks.keys();
-                reader.undeclared("network", "networks", name, attachment.at, known);
-            }
-        }
-        let kinds = [
-            ("volume", "volumes", project.volumes.keys().collect::<Vec<_>>()),
-            ("config", "configs", project.configs.keys().collect()),
-            ("secret", "secrets", project.secrets.keys().collect()),
-        ];
-        for (one, kind, known) in kinds {
-            let items = service.get(kind).and_then(Node::as_list).unwrap_or_default();
-            for item in items {
-                let is_named =
-                    kind != "volumes" || item.get("type").and_then(Node::as_text) == Some("volume");
-                let Some(source) = item.get("source").filter(|_| is_named) else { continue };
-                let Some(name) = source.as_text() else { continue };
-                let declared = top.node(kind).and_then(|it| it.get(name).map(|_| ())).is_some();
-                if !declared && !known.iter().any(|it| *it == name) {
-                    reader.undeclared(one, kind, name, source.at, known.iter().copied());
-                }
-            }
-        }
     }
 }

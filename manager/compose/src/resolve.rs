@@ -1,7 +1,7 @@
 //! The tree made free of its surroundings: paths absolute, files of variables read, names given.
 
 use crate::dotenv::Format;
-use crate::load::{Loader, Need};
+use crate::load::{Loader, NamedBy, Need, VariableFile};
 use crate::node::{Entry, Map, Node, Value};
 use crate::problem::{Fault, quote};
 
@@ -115,12 +115,8 @@ fn one_file(loader: &mut Loader<'_>, file: &Node, key: &str, pairs: &mut Map) ->
     let path = loader.sources.resolve(at, path);
     let environment = loader.sources.of(at).environment.clone();
     let lookup = |name: &str| environment.get(name).map(str::to_owned);
-    let Some(assignments) = loader
-        .variables(&path, format, need, &lookup)
-        .map_err(|fault| fault.hint(format!("named as `{key}` in {}", loader.sources.place(at))))?
-    else {
-        return Ok(());
-    };
+    let file = VariableFile { path: &path, format, need, named: NamedBy::File(at) };
+    let Some(assignments) = loader.variables(&file, &lookup)? else { return Ok(()) };
     for assignment in assignments {
         let value = assignment.value.or_else(|| lookup(&assignment.name));
         let node = match value {

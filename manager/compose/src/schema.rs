@@ -162,7 +162,11 @@ fn elsewhere(name: &str, object: &'static Object) -> Option<&'static str> {
 pub(crate) fn probable<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_ascii_lowercase().replace(['-', ' '], "_");
     let given = plain(given);
-    let most = (given.chars().count() / 3).min(3);
+    // A short word is soon another one, but two letters may have changed places.
+    let most = match given.chars().count() {
+        0 | 1 => 0,
+        length => (length / 3).clamp(1, 3),
+    };
     names
         .map(|name| (distance(&given, &plain(name)), name))
         .filter(|(distance, _)| *distance <= most)

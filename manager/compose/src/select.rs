@@ -39,7 +39,6 @@ pub(crate) fn select(tree: &mut Node, selection: &Selection<'_>, report: &mut Re
         }
         find_circle(services, report);
     }
-    drop_unused(tree);
 }
 
 fn chosen(services: &Map, selection: &Selection<'_>, report: &mut Report) -> BTreeSet<String> {
@@ -188,7 +187,7 @@ fn circle_among<'a>(
 }
 
 /// Networks, volumes, configs and secrets that no service names.
-fn drop_unused(tree: &mut Node) {
+pub(crate) fn drop_unused(tree: &mut Node) {
     let mut used: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (_, entry) in tree.map_at("services") {
         let service = &entry.node;

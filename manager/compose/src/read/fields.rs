@@ -6,7 +6,7 @@
 use crate::model::Pairs;
 use crate::node::{Map, Node, Position, Sources, Style, Value};
 use crate::problem::{Fault, Report, quote};
-use crate::schema::{Object, Shape, Verdict, probable};
+use crate::schema::{Object, Shape, Verdict};
 use common::units::{BadQuantity, parse_bytes, parse_cpus, parse_duration};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -34,22 +34,6 @@ impl<'a> Reader<'a> {
 
     pub(super) fn hand_over(self, report: &mut Report) {
         report.take_over(self.report.into_inner());
-    }
-
-    pub(super) fn undeclared<'b>(
-        &self,
-        one: &str,
-        kind: &str,
-        name: &str,
-        at: Position,
-        known: impl Iterator<Item = &'b String>,
-    ) {
-        let fault = Fault::new(at, format!("{one} {} is not declared", quote(name)));
-        self.error(match probable(name, known.map(String::as_str)) {
-            Some(meant) => fault.hint(format!("did you mean `{meant}`?")),
-            None if name.contains('/') => fault.hint(format!("a path begins with `./`: ./{name}")),
-            None => fault.hint(format!("declare it under the top-level `{kind}`")),
-        });
     }
 }
 

@@ -19,18 +19,12 @@ pub(super) fn service(name: &str, fields: &Fields<'_>) -> Option<Service> {
     if fields.node("image").is_none_or(|it| it.as_text() == Some("")) {
         fields.reader.error(no_image(name, fields));
     }
-    let policies = [
-        ("always", PullPolicy::Always),
-        ("missing", PullPolicy::Missing),
-        ("if_not_present", PullPolicy::Missing),
-        ("never", PullPolicy::Never),
-    ];
     // Everything is read even where the image is missing: all problems at once.
     let network = network::network(fields);
     let service = |image| Service {
         image,
         platform: fields.word("platform"),
-        pull_policy: fields.choice("pull_policy", &policies),
+        pull_policy: pull_policy(fields),
         entrypoint: command(fields, "entrypoint"),
         command: command(fields, "command"),
         environment: fields.pairs("environment"),
@@ -74,6 +68,26 @@ pub(super) fn service(name: &str, fields: &Fields<'_>) -> Option<Service> {
             None
         }
     }
+}
+
+fn pull_policy(fields: &Fields<'_>) -> Option<PullPolicy> {
+    let given = fields.word("pull_policy")?;
+    // Images are looked up when a service is deployed, which is as often as these can mean.
+    if matches!(given.as_str(), "daily" | "weekly") || given.starts_with("every_") {
+        return Some(PullPolicy::Always);
+    }
+    if given == "build" {
+        let text = "`pull_policy: build` is ignored: images are pulled, never built here";
+        fields.reader.warn(Fault::new(fields.node("pull_policy")?.at, text));
+        return None;
+    }
+    let policies = [
+        ("always", PullPolicy::Always),
+        ("missing", PullPolicy::Missing),
+        ("if_not_present", PullPolicy::Missing),
+        ("never", PullPolicy::Never),
+    ];
+    fields.choice("pull_policy", &policies)
 }
 
 fn no_image(name: &str, fields: &Fields<'_>) -> Fault {

@@ -58,7 +58,8 @@ fn short(at: Position, text: &str) -> Result<Vec<Node>, Fault> {
         given => Some(range(given).ok_or_else(wrong)?),
     };
     let mut base = Vec::new();
-    if let Some(address) = address {
+    if let Some(address) = address.filter(|it| !it.is_empty()) {
+        address.parse::<std::net::IpAddr>().map_err(|_| wrong())?;
         base.push(("host_ip", Node::quoted(at, address)));
     }
     base.push(("protocol", Node::quoted(at, protocol.to_ascii_lowercase())));

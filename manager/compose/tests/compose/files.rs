@@ -46,8 +46,8 @@ fn variables_come_from_the_shell_and_from_files() {
         &files,
         |it| it.env_files = vec!["none.env".into()],
         expect![[r#"
-        none.env: the file of variables is not there
-    "#]],
+            none.env: it cannot be read: it is not there
+        "#]],
     );
 }
 

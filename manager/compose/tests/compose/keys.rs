@@ -31,17 +31,19 @@ fn the_list_for_people_is_right() {
 /// Has every honoured key, each with another value than its default.
 const EVERYTHING: &str = include_str!("../everything.yml");
 
+/// What that file names.
+pub(crate) const BESIDE_EVERYTHING: [(&str, &str); 6] = [
+    ("base.yml", "services: {base: {image: base, tty: true}, web: {image: other}}"),
+    ("sub/part.yml", "services: {part: {image: 'part:${PART}', volumes: [./x:/x]}}"),
+    ("a.env", "FROM=$TAG"),
+    ("labels.env", "label.of=file"),
+    ("part.env", "PART=1"),
+    ("sub/.env", "PART=2"),
+];
+
 fn load(text: &str) -> Result<compose::model::Project, compose::Problems> {
-    let rest = [
-        ("base.yml", "services: {base: {image: base, tty: true}, web: {image: other}}"),
-        ("sub/part.yml", "services: {part: {image: 'part:${PART}', volumes: [./x:/x]}}"),
-        ("a.env", "FROM=$TAG"),
-        ("labels.env", "label.of=file"),
-        ("part.env", "PART=1"),
-        ("sub/.env", "PART=2"),
-    ];
     let mut files = vec![("compose.yml", text)];
-    files.extend(rest);
+    files.extend(BESIDE_EVERYTHING);
     let mut request = request(&["compose.yml"]);
     request.profiles = vec!["some".to_owned()];
     request.stack = None;

@@ -2,6 +2,7 @@
 
 mod door;
 mod files;
+mod fuzz;
 mod keys;
 mod malformed;
 mod stacks;
