@@ -31,6 +31,11 @@ pub(crate) fn cost_of_text(text: &str) -> usize {
     text.len() / BYTES_PER_UNIT
 }
 
+/// Reading takes time even where it leaves nothing behind.
+pub(crate) fn cost_of_bytes(bytes: &[u8]) -> usize {
+    bytes.len() / (8 * BYTES_PER_UNIT)
+}
+
 /// What a copy of the node takes.
 pub(crate) fn cost_of(node: &Node) -> usize {
     let inner = match &node.value {

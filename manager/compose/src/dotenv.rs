@@ -171,3 +171,73 @@ fn unescaped(text: &str) -> String {
     }
     plain
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str, format: Format) -> String {
+        let file = crate::node::Sources::default().add(crate::node::Source {
+            shown: String::new(),
+            folder: Default::default(),
+            environment: Default::default(),
+        });
+        let outer = |name: &str| (name == "OUT").then(|| "out".to_owned());
+        match parse(file, text.as_bytes(), format, &outer) {
+            Ok(found) => found
+                .into_iter()
+                .map(|it| match it.value {
+                    Some(value) => format!("{}={value};", it.name),
+                    None => format!("{};", it.name),
+                })
+                .collect(),
+            Err(fault) => format!("{fault:?}"),
+        }
+    }
+
+    #[test]
+    fn lines_mean_what_shells_make_of_them() {
+        let cases = [
+            ("", ""),
+            ("# a\n\n  \n", ""),
+            ("A=b", "A=b;"),
+            ("A=b\r\nC=d\r\n", "A=b;C=d;"),
+            ("A = b ", "A=b;"),
+            ("A=\"b\"", "A=b;"),
+            ("A='b'", "A=b;"),
+            ("A=b # c", "A=b;"),
+            ("A=b# c", "A=b# c;"),
+            ("A= # c", "A=;"),
+            ("A=\"b # c\" # d", "A=b # c;"),
+            ("A='$OUT ${OUT}'", "A=$OUT ${OUT};"),
+            ("A='Let\\'s go!'", "A=Let's go!;"),
+            ("A=\"{\\\"b\\\": 1}\"", "A={\"b\": 1};"),
+            ("A=\"b\\tc\"", "A=b\tc;"),
+            ("A='b\\tc'", "A=b\\tc;"),
+            ("A=b\\tc", "A=b\\tc;"),
+            ("A=\"b\nc\"\nD=e", "A=b\nc;D=e;"),
+            ("A=\nB", "A=;B;"),
+            ("export A=1", "A=1;"),
+            ("A=1\nB=${A}$OUT${C:-c}\n", "A=1;B=1outc;"),
+            ("A=\"\\$OUT $$OUT\"", "A=$OUT $OUT;"),
+            ("A=b=c", "A=b=c;"),
+        ];
+        for (text, meant) in cases {
+            assert_eq!(shown(text, Format::Compose), meant, "{text}");
+        }
+        assert_eq!(shown("A='$b' # c\n", Format::Raw), "A='$b' # c;");
+    }
+
+    #[test]
+    fn nonsense_is_refused_and_growth_is_bounded() {
+        for text in ["=a", "a b=c", "A=\"b", "A='b' c", "A=${B", "{}"] {
+            assert!(shown(text, Format::Compose).starts_with("Fault"), "{text}");
+        }
+        let mut doubling = "V0=xxxxxxxxxxxxxxxx\n".to_owned();
+        for n in 0..40 {
+            doubling += &format!("V{}=$V{n}$V{n}\n", n + 1);
+        }
+        let said = shown(&doubling, Format::Compose);
+        assert!(said.contains("longer than 1 MiB") || said.contains("larger than 4 MiB"), "{said}");
+    }
+}

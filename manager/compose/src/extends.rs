@@ -1,7 +1,7 @@
 //! `extends`: a service that begins as another one is.
 
 use crate::budget::{Exceeded, cost_of};
-use crate::load::{Loader, NamedBy, Surroundings, parent};
+use crate::loader::{Loader, NamedBy, Surroundings, parent};
 use crate::merge::merge_services;
 use crate::node::{Node, Position};
 use crate::problem::{Fault, quote};

@@ -1,7 +1,7 @@
 //! `include`: other projects, whose services and resources become this one's.
 
 use crate::environment::Environment;
-use crate::load::{Loader, NamedBy, Need, Surroundings, parent};
+use crate::loader::{Loader, NamedBy, Need, Surroundings, parent};
 use crate::merge::settle;
 use crate::node::{Entry, Map, Node, Value};
 use crate::problem::{Fault, quote};
@@ -42,6 +42,8 @@ pub(crate) fn include(
         for (kind, one) in KINDS {
             adopt(loader, tree, &mut part, (kind, one));
         }
+        // Of the rest, everything would be lost in silence.
+        schema::check(&part, &schema::TOP, &mut loader.report);
     }
     Ok(())
 }

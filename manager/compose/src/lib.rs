@@ -16,6 +16,7 @@ mod extends;
 mod include;
 mod interpolate;
 mod load;
+mod loader;
 mod merge;
 pub mod model;
 mod node;

@@ -125,17 +125,17 @@ impl Builder<'_> {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 self.spend(at, 1 + cost_of_text(&text))?;
-                let order = order_of(tag.as_deref());
+                let order = order_of(tag.as_deref(), at)?;
                 let is_text = tag.as_deref().is_some_and(|tag| tag.suffix == "str");
                 let value = scalar(text.into_owned(), style, is_text);
                 self.finish(Node { at, order, value }, anchor)
             }
             Event::SequenceStart(anchor, tag) => {
-                self.enter(at, anchor, order_of(tag.as_deref()), Part::List(Vec::new()))
+                self.enter(at, anchor, order_of(tag.as_deref(), at)?, Part::List(Vec::new()))
             }
             Event::MappingStart(anchor, tag) => {
                 let part = Part::Map { map: Map::new(), key: None, merged: None };
-                self.enter(at, anchor, order_of(tag.as_deref()), part)
+                self.enter(at, anchor, order_of(tag.as_deref(), at)?, part)
             }
             Event::SequenceEnd | Event::MappingEnd => self.leave(),
         }
@@ -264,11 +264,16 @@ fn depth_of(node: &Node) -> usize {
     }
 }
 
-fn order_of(tag: Option<&Tag>) -> Order {
-    match tag {
-        Some(tag) if tag.handle == "!" && tag.suffix == "reset" => Order::Remove,
-        Some(tag) if tag.handle == "!" && tag.suffix == "override" => Order::Replace,
-        Some(_) | None => Order::Merge,
+/// Tags of YAML itself say nothing that is not seen; of others, there are two.
+fn order_of(tag: Option<&Tag>, at: Position) -> Result<Order, Fault> {
+    let Some(tag) = tag else { return Ok(Order::Merge) };
+    match (tag.handle.as_str(), tag.suffix.as_str()) {
+        ("!", "reset") => Ok(Order::Remove),
+        ("!", "override") => Ok(Order::Replace),
+        ("!", "") | ("", "!") => Ok(Order::Merge),
+        _ if tag.is_yaml_core_schema() => Ok(Order::Merge),
+        (_, name) => Err(Fault::new(at, format!("there is no tag {}", quote(name)))
+            .hint("there are `!reset` and `!override`")),
     }
 }
 

@@ -121,6 +121,11 @@ impl Report {
         self.warnings.extend(other.warnings);
     }
 
+    /// Whether there is no use in thinking about further problems.
+    pub(crate) fn is_full(&self) -> bool {
+        self.errors.len() >= FAULTS_MAX
+    }
+
     pub(crate) fn has_errors(&self) -> bool {
         !self.errors.is_empty()
     }

@@ -37,7 +37,7 @@ fn declared(
     report: &mut Report,
 ) {
     let known = tree.get(kind).and_then(Node::as_map);
-    if name.is_empty() || known.is_some_and(|known| known.contains_key(name)) {
+    if report.is_full() || name.is_empty() || known.is_some_and(|known| known.contains_key(name)) {
         return;
     }
     let fault = Fault::new(at, format!("{one} {} is not declared", quote(name)));

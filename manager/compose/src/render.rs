@@ -5,6 +5,9 @@ use crate::node::{Map, Node, Style, Text, Value};
 /// First what a person looks for first.
 const TOP: [&str; 6] = ["name", "services", "networks", "volumes", "configs", "secrets"];
 
+/// YAML wants longer keys to be announced.
+const SIMPLE_KEY_BYTES_MAX: usize = 1000;
+
 pub(crate) fn render(tree: &Node) -> String {
     let mut text = String::new();
     if let Some(map) = tree.as_map() {
@@ -74,7 +77,15 @@ fn entries(text: &mut String, map: &Map, depth: usize, start: Start) {
         if index > 0 || start == Start::NewLine {
             indent(text, depth);
         }
-        text.push_str(&if is_plain(key) { key.clone() } else { quoted(key) });
+        let key = if is_plain(key) { key.clone() } else { quoted(key) };
+        if key.len() > SIMPLE_KEY_BYTES_MAX {
+            text.push_str("? ");
+            text.push_str(&key);
+            text.push('\n');
+            indent(text, depth);
+        } else {
+            text.push_str(&key);
+        }
         text.push(':');
         value(text, &entry.node, depth + 1);
     }
@@ -126,7 +137,9 @@ fn quoted(text: &str) -> String {
             '\n' => line.push_str("\\n"),
             '\t' => line.push_str("\\t"),
             '\r' => line.push_str("\\r"),
-            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') => {
+            c if c.is_control()
+                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') =>
+            {
                 line.push_str(&format!("\\u{:04x}", c as u32));
             }
             c => line.push(c),

@@ -1,7 +1,7 @@
 //! The tree made free of its surroundings: paths absolute, files of variables read, names given.
 
 use crate::dotenv::Format;
-use crate::load::{Loader, NamedBy, Need, VariableFile};
+use crate::loader::{Loader, NamedBy, Need, VariableFile};
 use crate::node::{Entry, Map, Node, Value};
 use crate::problem::{Fault, quote};
 

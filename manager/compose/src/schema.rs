@@ -83,7 +83,7 @@ pub(crate) fn check(node: &Node, object: &'static Object, report: &mut Report) {
             unknown(name, entry.at, object, report);
             continue;
         };
-        if entry.node.is_null() {
+        if says_nothing(&entry.node) {
             continue;
         }
         let given = quote(name);
@@ -96,6 +96,16 @@ pub(crate) fn check(node: &Node, object: &'static Object, report: &mut Report) {
                 report.warn(Fault::new(entry.at, format!("{given} is ignored: {reason}")));
             }
         }
+    }
+}
+
+/// No value, an empty one, or a plain no.
+fn says_nothing(node: &Node) -> bool {
+    match &node.value {
+        Value::Null => true,
+        Value::Text(text) => matches!(text.text.as_str(), "" | "false" | "no"),
+        Value::List(list) => list.is_empty(),
+        Value::Map(map) => map.is_empty(),
     }
 }
 
@@ -134,6 +144,9 @@ pub(crate) fn prune(node: &mut Node, object: &'static Object) {
 }
 
 fn unknown(name: &str, at: Position, object: &'static Object, report: &mut Report) {
+    if report.is_full() {
+        return;
+    }
     let meant = probable(name, object.keys.iter().map(|key| key.name));
     if name.starts_with("x-") {
         // Extensions are anybody's; one that is nearly ours is probably meant to be.
@@ -158,6 +171,9 @@ fn elsewhere(name: &str, object: &'static Object) -> Option<&'static str> {
     Some(place.name)
 }
 
+/// Among more names than these, nobody's slip is looked for.
+const CANDIDATES_MAX: usize = 256;
+
 /// The nearest of the names, where it is near enough that a slip explains it.
 pub(crate) fn probable<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_ascii_lowercase().replace(['-', ' '], "_");
@@ -168,6 +184,8 @@ pub(crate) fn probable<'a>(given: &str, names: impl Iterator<Item = &'a str>) ->
         length => (length / 3).clamp(1, 3),
     };
     names
+        .filter(|name| name.len().abs_diff(given.len()) <= most)
+        .take(CANDIDATES_MAX)
         .map(|name| (distance(&given, &plain(name)), name))
         .filter(|(distance, _)| *distance <= most)
         .min()
@@ -176,7 +194,7 @@ pub(crate) fn probable<'a>(given: &str, names: impl Iterator<Item = &'a str>) ->
 
 /// Letters to add, to drop, to change or to swap with their neighbour.
 fn distance(one: &str, other: &str) -> usize {
-    const LONGEST: usize = 64;
+    const LONGEST: usize = 32;
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
     if one.len() > LONGEST || other.len() > LONGEST {
         return usize::MAX;

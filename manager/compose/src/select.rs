@@ -64,7 +64,9 @@ fn chosen(services: &Map, selection: &Selection<'_>, report: &mut Report) -> BTr
     let mut chosen = BTreeSet::new();
     while let Some((name, named_at)) = wanted.pop() {
         let Some(entry) = services.get(&name) else {
-            report.error(no_service(&name, named_at, services));
+            if !report.is_full() {
+                report.error(no_service(&name, named_at, services));
+            }
             continue;
         };
         if let Some(at) = named_at.filter(|_| !enabled(&entry.node)) {

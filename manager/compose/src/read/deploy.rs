@@ -168,10 +168,13 @@ fn generic_resource(fields: &Fields<'_>) -> Option<GenericResource> {
     }
 }
 
-fn device_request(fields: &Fields<'_>, usual: &[&str]) -> Option<DeviceRequest> {
+/// With the capabilities that go without saying.
+fn device_request(fields: &Fields<'_>, implied: &[&str]) -> Option<DeviceRequest> {
     let mut capabilities = fields.texts("capabilities");
-    if capabilities.is_empty() {
-        capabilities = usual.iter().map(|it| (*it).to_owned()).collect();
+    for implied in implied.iter().map(|it| (*it).to_owned()) {
+        if !capabilities.contains(&implied) {
+            capabilities.push(implied);
+        }
     }
     if capabilities.is_empty() {
         let text = "a request for devices wants `capabilities`";

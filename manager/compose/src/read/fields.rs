@@ -186,7 +186,7 @@ impl<'a> Fields<'a> {
         let number = number.filter(|mode| *mode <= 0o7777 && !digits.starts_with('+'));
         match number {
             None => self.wrong(node, key, "an octal number such as 0440"),
-            Some(mode) if !is_octal && u32::from_str_radix(digits, 8).is_ok() => {
+            Some(mode) if !is_octal && !is_usual(mode) => {
                 let text = format!("`{key}: {digits}` is a decimal number, the mode {mode:04o}");
                 let hint = format!("write 0{digits} if that is meant");
                 self.reader.warn(Fault::new(node.at, text).hint(hint));
@@ -302,6 +302,16 @@ impl<'a> Fields<'a> {
 
 fn shown(key: &str, name: &str) -> String {
     format!("{key}.{}", quote(name).trim_matches('`'))
+}
+
+/// Whether somebody may have meant such a mode: `440` in decimal is 0670, which nobody means.
+fn is_usual(mode: u32) -> bool {
+    let (owner, group, others) = (mode >> 6, mode >> 3 & 7, mode & 7);
+    let reads_what_it_writes = |it: u32| it & 2 == 0 || it & 4 != 0;
+    mode <= 0o777
+        && [owner, group, others].into_iter().all(reads_what_it_writes)
+        && group & !owner == 0
+        && others & !group == 0
 }
 
 /// Of YAML 1.1 and 1.2, in the spellings that people use.

@@ -1,4 +1,4 @@
-//! Several files as one: variables, merging, `extends`, `include`, profiles, chosen services.
+//! Several files as one: variables, merging, `extends` and `include`.
 
 use crate::door::{check, check_with};
 use expect_test::expect;
@@ -91,54 +91,43 @@ fn variables_of_a_service() {
     );
 }
 
-#[test]
-fn later_files_are_said_over_earlier_ones() {
-    check(
-        &[
-            (
-                "compose.yml",
-                "services:
+const MAPPINGS: [(&str, &str); 2] = [
+    (
+        "compose.yml",
+        "services:
   web:
     image: a
     command: [one]
     entrypoint: /one
     healthcheck: {test: [CMD, one], retries: 1}
     environment: [A=1, B=2]
-    ports: ['80:80', '443:443']
-    volumes: ['one:/work:ro', './x:/x', 'one:/other']
-    secrets: [s]
-    dns: 1.1.1.1
     logging: {driver: syslog, options: {a: b}}
     ulimits: {nofile: 10, nproc: 1}
-    networks: [back]
     depends_on: [db]
-    deploy: {placement: {constraints: [node.role==worker]}, labels: [x=1]}
+    deploy: {labels: [x=1]}
   db: {image: db}
-volumes: {one: , two: {labels: {a: b}}}
-networks: {back: , front: }
-secrets: {s: {file: ./s.txt}}
 ",
-            ),
-            (
-                "compose.override.yml",
-                "services:
+    ),
+    (
+        "compose.override.yml",
+        "services:
   web:
     command: two
     entrypoint: [/two, x]
     healthcheck: {test: two}
     environment: {B: 3, C: 4}
-    ports: ['80:80', '8443:443']
-    volumes: ['two:/work', {type: tmpfs, target: /x}]
-    secrets: [{source: s, mode: 0400}]
-    dns: [8.8.8.8, 1.1.1.1]
     logging: {driver: json-file, options: {c: d}}
     ulimits: {nofile: {soft: 1, hard: 2}}
-    networks: {front: {aliases: [w]}}
     depends_on: {db: {condition: service_healthy}}
-    deploy: {placement: {constraints: [node.labels.a==b, node.role==worker]}, labels: {y: 2}}
+    deploy: {labels: {y: 2}}
 ",
-            ),
-        ],
+    ),
+];
+
+#[test]
+fn scalars_and_mappings_of_later_files_win() {
+    check(
+        &MAPPINGS,
         expect![[r#"
             name: demo
             services:
@@ -153,13 +142,6 @@ secrets: {s: {file: ./s.txt}}
                   labels:
                     x: "1"
                     y: 2
-                  placement:
-                    constraints:
-                      - node.role==worker
-                      - node.labels.a==b
-                dns:
-                  - 1.1.1.1
-                  - 8.8.8.8
                 entrypoint:
                   - /two
                   - x
@@ -175,6 +157,65 @@ secrets: {s: {file: ./s.txt}}
                   driver: json-file
                   options:
                     c: d
+                ulimits:
+                  nofile:
+                    hard: 2
+                    soft: 1
+                  nproc:
+                    hard: 1
+                    soft: 1
+        "#]],
+    );
+}
+
+const LISTS: [(&str, &str); 2] = [
+    (
+        "compose.yml",
+        "services:
+  web:
+    image: a
+    ports: ['80:80', '443:443']
+    volumes: ['one:/work:ro', './x:/x', 'one:/other']
+    secrets: [s]
+    dns: 1.1.1.1
+    networks: [back]
+    deploy: {placement: {constraints: [node.role==worker]}}
+volumes: {one: , two: }
+networks: {back: , front: }
+secrets: {s: {file: ./s.txt}}
+",
+    ),
+    (
+        "compose.override.yml",
+        "services:
+  web:
+    ports: ['80:80', '8443:443']
+    volumes: ['two:/work', {type: tmpfs, target: /x}]
+    secrets: [{source: s, mode: 0400}]
+    dns: [8.8.8.8, 1.1.1.1]
+    networks: {front: {aliases: [w]}}
+    deploy: {placement: {constraints: [node.labels.a==b, node.role==worker]}}
+",
+    ),
+];
+
+#[test]
+fn lists_of_later_files_are_added() {
+    check(
+        &LISTS,
+        expect![[r#"
+            name: demo
+            services:
+              web:
+                deploy:
+                  placement:
+                    constraints:
+                      - node.role==worker
+                      - node.labels.a==b
+                dns:
+                  - 1.1.1.1
+                  - 8.8.8.8
+                image: a
                 networks:
                   back:
                   front:
@@ -193,13 +234,6 @@ secrets: {s: {file: ./s.txt}}
                 secrets:
                   - mode: 0400
                     source: s
-                ulimits:
-                  nofile:
-                    hard: 2
-                    soft: 1
-                  nproc:
-                    hard: 1
-                    soft: 1
                 volumes:
                   - read_only: false
                     source: two
@@ -217,8 +251,6 @@ secrets: {s: {file: ./s.txt}}
             volumes:
               one:
               two:
-                labels:
-                  a: b
             secrets:
               s:
                 file: "/srv/my stack: one/s.txt"
@@ -442,221 +474,6 @@ networks: {inner: }
             configs:
               c:
                 file: "/srv/my stack: one/c"
-        "#]],
-    );
-}
-
-const PROFILES: (&str, &str) = (
-    "compose.yml",
-    "services:
-  foo: {image: foo}
-  bar: {image: bar, profiles: [test]}
-  baz: {image: baz, profiles: [test], depends_on: [bar]}
-  zot: {image: zot, profiles: [debug], depends_on: [bar]}
-  opt: {image: opt, depends_on: {bar: {condition: service_started, required: false}}}
-volumes: {unused: }
-",
-);
-
-#[test]
-fn profiles() {
-    check(
-        &[PROFILES],
-        expect![[r#"
-            name: demo
-            services:
-              foo:
-                image: foo
-              opt:
-                image: opt
-        "#]],
-    );
-    check_with(
-        &[PROFILES],
-        |it| it.profiles = vec!["test".into()],
-        expect![[r#"
-        name: demo
-        services:
-          bar:
-            image: bar
-          baz:
-            depends_on:
-              bar:
-                condition: service_started
-            image: baz
-          foo:
-            image: foo
-          opt:
-            depends_on:
-              bar:
-                condition: service_started
-                required: false
-            image: opt
-    "#]],
-    );
-    check_with(
-        &[PROFILES],
-        |it| it.profiles = vec!["debug".into()],
-        expect![[r#"
-        compose.yml:5:53: service `bar` is needed here, but its profile is off; choose one of: test
-    "#]],
-    );
-    let variable = ("COMPOSE_PROFILES".to_owned(), "test,debug".to_owned());
-    check_with(
-        &[PROFILES],
-        |it| it.environment.extend([variable.clone()]),
-        expect![[r#"
-        name: demo
-        services:
-          bar:
-            image: bar
-          baz:
-            depends_on:
-              bar:
-                condition: service_started
-            image: baz
-          foo:
-            image: foo
-          opt:
-            depends_on:
-              bar:
-                condition: service_started
-                required: false
-            image: opt
-          zot:
-            depends_on:
-              bar:
-                condition: service_started
-            image: zot
-    "#]],
-    );
-}
-
-#[test]
-fn chosen_services() {
-    let choose = |name: &'static str| {
-        move |it: &mut compose::Request| {
-            it.services = vec![name.to_owned()];
-        }
-    };
-    check_with(
-        &[PROFILES],
-        choose("baz"),
-        expect![[r#"
-        name: demo
-        services:
-          bar:
-            image: bar
-          baz:
-            depends_on:
-              bar:
-                condition: service_started
-            image: baz
-    "#]],
-    );
-    check_with(
-        &[PROFILES],
-        choose("zot"),
-        expect![[r#"
-        compose.yml:5:53: service `bar` is needed here, but its profile is off; choose one of: test
-    "#]],
-    );
-    check_with(
-        &[PROFILES],
-        choose("opt"),
-        expect![[r#"
-            name: demo
-            services:
-              opt:
-                image: opt
-        "#]],
-    );
-    check_with(
-        &[PROFILES],
-        choose("foz"),
-        expect![[r#"
-            there is no service `foz`; did you mean `foo`?
-        "#]],
-    );
-}
-
-#[test]
-fn the_stack_s_name() {
-    let file = ("compose.yml", "name: ${X:-own}\nservices: {a: {image: $COMPOSE_PROJECT_NAME}}");
-    check(
-        &[file],
-        expect![[r#"
-        name: demo
-        services:
-          a:
-            image: demo
-    "#]],
-    );
-    check_with(
-        &[file],
-        |it| it.stack = None,
-        expect![[r#"
-        name: own
-        services:
-          a:
-            image: own
-    "#]],
-    );
-    let nameless = ("compose.yml", "services: {a: {image: a}}");
-    check_with(
-        &[nameless],
-        |it| it.stack = None,
-        expect![[r#"
-        the stack has no name; name it on the command line, or by `name:` at the top of the file
-    "#]],
-    );
-    check_with(
-        &[nameless],
-        |it| it.stack = Some("a/b".into()),
-        expect![[r#"
-        `a/b` is not a stack's name: only letters, digits, `-`, `_` and `.` may be in it
-    "#]],
-    );
-    check(
-        &[("-", "services: {a: {image: a, volumes: [./x:/x]}}")],
-        expect![[r#"
-        name: demo
-        services:
-          a:
-            image: a
-            volumes:
-              - bind:
-                  create_host_path: true
-                read_only: false
-                source: "/srv/my stack: one/x"
-                target: /x
-                type: bind
-    "#]],
-    );
-}
-
-#[test]
-fn strictness_makes_errors_of_warnings() {
-    let file = ("compose.yml", "services: {a: {image: a, attach: true, hostname: $GONE}}");
-    check(
-        &[file],
-        expect![[r#"
-            name: demo
-            services:
-              a:
-                hostname: ""
-                image: a
-            warning: compose.yml:1:26: `attach` is ignored: logs are shown when they are asked for
-            warning: compose.yml:1:50: variable `GONE` is not set; nothing stands in its place
-        "#]],
-    );
-    let strict = |it: &mut compose::Request| it.strictness = compose::Strictness::Strict;
-    check_with(
-        &[file],
-        strict,
-        expect![[r#"
-            compose.yml:1:26: `attach` is ignored: logs are shown when they are asked for
-            compose.yml:1:50: variable `GONE` is not set; nothing stands in its place
         "#]],
     );
 }

@@ -3,6 +3,9 @@
 mod door;
 mod files;
 mod fuzz;
+mod hostile;
 mod keys;
 mod malformed;
+mod model;
+mod selection;
 mod stacks;
