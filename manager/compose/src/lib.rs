@@ -1,11 +1,11 @@
 //! Compose files as people write them, read into one resolved, typed model.
 //!
 //! Contract: no IO, no clock, no chance, no async. Files come through [`Files`], variables through
-//! [`Request`]. Trees go through the passes in this order, each a module: `parse` (YAML with
-//! aliases and `<<`), `interpolate`, `short` (short forms written out), `extends`, `merge` (several
-//! files), `include`, `select` (profiles and chosen services), `schema` (every key's verdict),
-//! `resolve` (paths, files of variables) and `read` (types). Every node keeps its position, which also says what its relative paths and
-//! variables mean. `KEYS.md` lists what becomes of every key.
+//! [`Request`]. The passes in their order, each a module: `parse` (YAML with aliases and `<<`),
+//! `interpolate`, `short` (short forms written out), `extends`, `merge` (several files), `include`,
+//! `select` (profiles, chosen services), `references`, `schema` (every key's verdict), `resolve`
+//! (paths, files of variables) and `read` (types). Every node keeps its position, which also says
+//! what its relative paths and variables mean. `KEYS.md` lists what becomes of every key.
 
 #![deny(clippy::wildcard_enum_match_arm)]
 

@@ -28,7 +28,7 @@ impl Memory {
 }
 
 pub(crate) fn request(files: &[&str]) -> Request {
-    let variables = [("HOME", "/home/ann"), ("TAG", "7"), ("SHOP_DB_PASSWORD", "hush")];
+    let variables = [("HOME", "/people/ann"), ("TAG", "7"), ("SHOP_DB_PASSWORD", "hush")];
     Request {
         files: files.iter().map(PathBuf::from).collect(),
         current_folder: PathBuf::from(FOLDER),

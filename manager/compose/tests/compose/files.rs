@@ -74,7 +74,7 @@ fn variables_of_a_service() {
               web:
                 environment:
                   FILE: file-7
-                  HOME: /home/ann
+                  HOME: /people/ann
                   MULTI: "a\nb\nc"
                   NO: no
                   OCTAL: 0400

@@ -96,7 +96,7 @@ fn mounts() {
             volumes: [./a b:/b, ../c:/c:ro, '~/d:/d:rw,z,rshared', .:/e]
               Mount { target: "/b", read_only: false, kind: Bind { source: "/srv/my stack: one/a b", create_host_path: true, propagation: None } }
               Mount { target: "/c", read_only: true, kind: Bind { source: "/srv/c", create_host_path: true, propagation: None } }
-              Mount { target: "/d", read_only: false, kind: Bind { source: "/home/ann/d", create_host_path: true, propagation: Some(RecursiveShared) } }
+              Mount { target: "/d", read_only: false, kind: Bind { source: "/people/ann/d", create_host_path: true, propagation: Some(RecursiveShared) } }
               Mount { target: "/e", read_only: false, kind: Bind { source: "/srv/my stack: one", create_host_path: true, propagation: None } }
               warning: compose.yml:4:37: `selinux` is ignored: files are not labelled anew
             volumes: ['data:/a:nocopy', /anonymous, '/only:ro', 'data:/b:cached']
