@@ -119,6 +119,7 @@ fn project(loader: &mut Loader<'_>, request: &Request) -> Result<(Project, Node)
     resolve::resolve(loader, &mut tree, &name)?;
     let project = read::project(&tree, &name, &loader.sources, &mut loader.report);
     schema::prune(&mut tree, &schema::TOP);
+    resolve::forget_profiles(&mut tree);
     Ok((project, tree))
 }
 

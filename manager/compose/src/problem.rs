@@ -9,6 +9,7 @@ const PROBLEMS_MAX: usize = 20;
 const FAULTS_MAX: usize = 1_000;
 /// What people wrote is quoted up to here: a problem stays one line.
 const QUOTE_CHARS_MAX: usize = 60;
+const TEXT_CHARS_MAX: usize = 400;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
@@ -92,7 +93,11 @@ impl Fault {
     }
 
     fn into_problem(self, sources: &Sources) -> Problem {
-        Problem { at: self.at.map(|at| sources.place(at)), text: self.text, hint: self.hint }
+        Problem {
+            at: self.at.map(|at| sources.place(at)),
+            text: one_line(&self.text),
+            hint: self.hint.as_deref().map(one_line),
+        }
     }
 }
 
@@ -159,13 +164,19 @@ impl Report {
 
 /// What somebody wrote, short and on one line.
 pub(crate) fn quote(text: &str) -> String {
-    let mut quoted: String = text
-        .chars()
-        .take(QUOTE_CHARS_MAX)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect();
-    if text.chars().nth(QUOTE_CHARS_MAX).is_some() {
-        quoted.push('…');
+    format!("`{}`", shortened(text, QUOTE_CHARS_MAX))
+}
+
+/// Other crates' errors quote what they were given as it was.
+fn one_line(text: &str) -> String {
+    shortened(text, TEXT_CHARS_MAX)
+}
+
+fn shortened(text: &str, chars_max: usize) -> String {
+    let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let mut short: String = text.chars().take(chars_max).map(visible).collect();
+    if text.chars().nth(chars_max).is_some() {
+        short.push('…');
     }
-    format!("`{quoted}`")
+    short
 }

@@ -25,12 +25,20 @@ pub(crate) fn resolve(loader: &mut Loader<'_>, tree: &mut Node, name: &str) -> R
     Ok(())
 }
 
+/// Takes out what has done its work: whoever reads the outcome chooses no profile.
+pub(crate) fn forget_profiles(tree: &mut Node) {
+    let services = tree.as_map_mut().and_then(|top| top.get_mut("services"));
+    if let Some(services) = services.and_then(|entry| entry.node.as_map_mut()) {
+        for entry in services.values_mut() {
+            if let Some(service) = entry.node.as_map_mut() {
+                service.remove("profiles");
+            }
+        }
+    }
+}
+
 fn service(loader: &mut Loader<'_>, service: &mut Node) -> Result<(), Fault> {
     let Some(map) = service.as_map_mut() else { return Ok(()) };
-    // Its work is done: whoever reads the outcome chooses no profile.
-    if map.get("profiles").is_some_and(|it| it.node.as_list().is_some()) {
-        map.remove("profiles");
-    }
     from_files(loader, map, "env_file", "environment")?;
     from_files(loader, map, "label_file", "labels")?;
     let environment = map.get_mut("environment").and_then(|it| it.node.as_map_mut());

@@ -195,7 +195,10 @@ pub(crate) fn drop_unused(tree: &mut Node) {
         let service = &entry.node;
         let networks = used.entry("networks").or_default();
         networks.extend(service.map_at("networks").map(|(name, _)| name.clone()));
-        if service.get("networks").is_none_or(Node::is_null) {
+        let mode = service.get("network_mode").and_then(Node::as_text);
+        if service.get("networks").is_none_or(Node::is_null)
+            && !matches!(mode, Some("host" | "none"))
+        {
             networks.insert("default".to_owned());
         }
         for kind in ["volumes", "configs", "secrets"] {

@@ -19,6 +19,8 @@ pub(super) fn service(name: &str, fields: &Fields<'_>) -> Option<Service> {
     if fields.node("image").is_none_or(|it| it.as_text() == Some("")) {
         fields.reader.error(no_image(name, fields));
     }
+    // The selection has used what could be used of them.
+    fields.texts("profiles");
     // Everything is read even where the image is missing: all problems at once.
     let network = network::network(fields);
     let service = |image| Service {

@@ -369,6 +369,21 @@ const CASES: &[(&str, &str, &str)] = &[
         "compose.yml:1:11: this is not YAML: while scanning a verbatim tag, did not find the expected '>'",
     ),
     (
+        "a line break in an image",
+        "services: {a: {image: \"a\\nb\"}}",
+        "compose.yml:1:23: `a�b` is not an image reference: only letters, digits and `-_./:@+` may be in it",
+    ),
+    (
+        "one profile",
+        "services: {a: {image: a, profiles: b}}",
+        "compose.yml:1:36: `profiles` wants a list, not `b`",
+    ),
+    (
+        "variables as mappings in a list",
+        "services: {a: {image: a, environment: [A: b]}}",
+        "compose.yml:1:40: this is a mapping; in a list, NAME=value is expected",
+    ),
+    (
         "a tag that is not there",
         "services: !reste {a: {image: a}}",
         "compose.yml:1:11: there is no tag `reste`; there are `!reset` and `!override`",
@@ -376,7 +391,7 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "a control character",
         "services: {a: {image: \"a\u{1b}[31m\", user: \u{7}}}",
-        "compose.yml:1:23: `a\u{1b}[31m` is not an image reference: only letters, digits and `-_./:@+` may be in it",
+        "compose.yml:1:23: `a�[31m` is not an image reference: only letters, digits and `-_./:@+` may be in it",
     ),
 ];
 
