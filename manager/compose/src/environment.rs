@@ -3,9 +3,12 @@
 use crate::dotenv;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::rc::Rc;
 
 #[derive(Clone, Default)]
 pub(crate) struct Environment {
+    /// Asked first. Included files share what their includer knows instead of copying it.
+    stronger: Option<Rc<Environment>>,
     variables: BTreeMap<String, String>,
 }
 
@@ -18,26 +21,35 @@ impl fmt::Debug for Environment {
 
 impl Environment {
     pub(crate) fn new(variables: BTreeMap<String, String>) -> Environment {
-        Environment { variables }
+        Environment { stronger: None, variables }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(String::as_str)
+        let stronger = self.stronger.as_ref().and_then(|it| it.get(name));
+        stronger.or_else(|| self.variables.get(name).map(String::as_str))
     }
 
-    pub(crate) fn set(&mut self, name: &str, value: &str) {
-        self.variables.insert(name.to_owned(), value.to_owned());
+    /// One variable that nothing else can say otherwise.
+    pub(crate) fn with(self: Rc<Self>, name: &str, value: &str) -> Environment {
+        let first = Environment::new(BTreeMap::from([(name.to_owned(), value.to_owned())]));
+        Environment { stronger: Some(Rc::new(first)), variables: self.flat() }
     }
 
-    /// This environment with what the files add to it; later files are stronger than earlier.
-    pub(crate) fn with_files(&self, files: Vec<Vec<dotenv::Assignment>>) -> Environment {
-        let mut variables = BTreeMap::new();
-        for assignment in files.into_iter().flatten() {
-            if let Some(value) = assignment.value {
-                variables.insert(assignment.name, value);
-            }
+    /// Files of variables below an environment; later files are stronger than earlier.
+    pub(crate) fn below(
+        stronger: Rc<Environment>,
+        files: Vec<Vec<dotenv::Assignment>>,
+    ) -> Environment {
+        let set = |it: dotenv::Assignment| it.value.map(|value| (it.name, value));
+        let variables = files.into_iter().flatten().filter_map(set).collect();
+        Environment { stronger: Some(stronger), variables }
+    }
+
+    fn flat(&self) -> BTreeMap<String, String> {
+        let mut variables = self.variables.clone();
+        if let Some(stronger) = &self.stronger {
+            variables.extend(stronger.flat());
         }
-        variables.extend(self.variables.clone());
-        Environment { variables }
+        variables
     }
 }

@@ -85,7 +85,7 @@ fn environment(
     loader: &mut Loader<'_>,
     entry: &Node,
     folder: &std::path::Path,
-    outer: &Environment,
+    outer: &Rc<Environment>,
 ) -> Result<Environment, Fault> {
     let named = NamedBy::File(entry.at);
     match entry.get("env_file") {

@@ -135,7 +135,7 @@ fn surroundings(loader: &mut Loader<'_>, request: &Request) -> Result<Surroundin
         Some(folder) => tidy(&request.current_folder.join(folder)),
         None => tidy(&beside),
     };
-    let shell = Environment::new(request.environment.clone());
+    let shell = Rc::new(Environment::new(request.environment.clone()));
     let environment = if request.env_files.is_empty() {
         loader.environment(&shell, &[folder.join(".env")], Need::Optional, NamedBy::Person)?
     } else {
@@ -169,9 +169,8 @@ fn name(
             None => Fault::general(text),
         });
     }
-    let mut environment = (*around.environment).clone();
-    environment.set("COMPOSE_PROJECT_NAME", &name);
-    let around = Surroundings { environment: Rc::new(environment), ..around };
+    let environment = Rc::new(around.environment.with("COMPOSE_PROJECT_NAME", &name));
+    let around = Surroundings { environment, folder: around.folder };
     Ok((around, name))
 }
 

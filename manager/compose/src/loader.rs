@@ -181,7 +181,7 @@ impl<'a> Loader<'a> {
     /// An environment with files of variables added.
     pub(crate) fn environment(
         &mut self,
-        outer: &Environment,
+        outer: &Rc<Environment>,
         paths: &[PathBuf],
         need: Need,
         named: NamedBy,
@@ -192,7 +192,7 @@ impl<'a> Loader<'a> {
             let file = VariableFile { path, format: dotenv::Format::Compose, need, named };
             files.extend(self.variables(&file, &lookup)?);
         }
-        Ok(outer.with_files(files))
+        Ok(Environment::below(outer.clone(), files))
     }
 
     /// None where a file is not there and need not be.
