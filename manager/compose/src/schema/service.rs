@@ -16,7 +16,7 @@ pub(crate) static SERVICE: Object = Object {
         ignored("attach", "logs are shown when they are asked for"),
         ignored("blkio_config", BLOCK_IO),
         // Refused without an image, which the reader sees to.
-        ignored("build", "images are pulled, never built here; `image` is used as it is"),
+        ignored("build", "images are pulled, never built here; `image` must be there and is used"),
         yes("cap_add"),
         yes("cap_drop"),
         yes("cgroup"),
