@@ -42,6 +42,21 @@ pub enum EngineError {
     Refused { detail: String },
 }
 
+impl EngineError {
+    /// Whether the engine may do tomorrow, or in a second, what it did not do now.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            EngineError::Absent { .. }
+            | EngineError::NotRunning { .. }
+            | EngineError::Silent { .. } => true,
+            EngineError::Forbidden { .. }
+            | EngineError::TooOld { .. }
+            | EngineError::BadAddress { .. }
+            | EngineError::Refused { .. } => false,
+        }
+    }
+}
+
 /// What the engine says by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EngineNews {

@@ -1,5 +1,6 @@
 //! The daemon's own socket: what the command line of this machine asks of it.
 
+use crate::address::AddressError;
 use crate::node::{Command, NodeError, Reply};
 use proto::v1;
 use proto::v1::local_server::{Local, LocalServer};
@@ -31,7 +32,16 @@ impl LocalService {
 /// What was typed wrong is told apart from what went wrong.
 fn code(error: &NodeError) -> Code {
     match error {
-        NodeError::Address(_) => Code::InvalidArgument,
+        NodeError::Address(error) => match error {
+            AddressError::NotAnAddress(_)
+            | AddressError::NotOurs(..)
+            | AddressError::Ambiguous(_)
+            | AddressError::None => Code::InvalidArgument,
+            AddressError::NoRoute(..)
+            | AddressError::Unresolved(_)
+            | AddressError::NoNameServer(_)
+            | AddressError::System(_) => Code::Unavailable,
+        },
         NodeError::Join(crate::join::JoinError::Token(_)) => Code::InvalidArgument,
         NodeError::AlreadyMember | NodeError::NotAMember | NodeError::Refused(_) => {
             Code::FailedPrecondition

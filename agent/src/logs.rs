@@ -113,17 +113,31 @@ async fn publish<C: Containers>(
             let messages = messages.clone();
             read_one(&*containers, (*task, container), (number, subscription.query), messages)
         });
-        join_all(each).await;
+        join_all(each).await.into_iter().all(|it| it == Read::Whole)
     };
     tokio::pin!(published);
     let answer = tokio::select! {
         // Nobody reads any more, and quiet containers would never tell.
         answer = &mut published => answer,
-        () = read => published.await,
+        is_whole = read => {
+            if !is_whole {
+                // Dropped in the middle: the manager asks again for what a reader still follows.
+                return;
+            }
+            published.await
+        }
     };
     if let Err(status) = answer {
         tracing::debug!(%status, "a reader of logs has gone");
     }
+}
+
+/// Whether a log was read to its end, or to where nobody takes its lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Read {
+    Whole,
+    /// The engine went away, and may be back.
+    Broken,
 }
 
 async fn read_one<C: Containers>(
@@ -131,7 +145,7 @@ async fn read_one<C: Containers>(
     (task, container): (TaskId, &ContainerId),
     (subscription, query): (u64, LogQuery),
     messages: mpsc::Sender<v1::PublishedLog>,
-) {
+) -> Read {
     let (lines, mut queue) = mpsc::channel(LINES_MAX);
     let forward = async {
         let mut lines = Vec::with_capacity(LINES_MAX);
@@ -145,17 +159,20 @@ async fn read_one<C: Containers>(
         drop(queue);
     };
     let (read, ()) = tokio::join!(containers.logs(container, query, lines), forward);
-    if let Err(error) = read {
-        let line = format!("the log cannot be read: {error}").into_bytes();
-        let chunk = v1::LogChunk {
-            task: task.0,
-            stream: WireStream::Notice.into(),
-            line,
-            ..v1::LogChunk::default()
-        };
-        // A reader that has gone misses nothing.
-        drop(messages.send(v1::PublishedLog { subscription, chunks: vec![chunk] }).await);
+    let Err(error) = read else { return Read::Whole };
+    if query.follow && error.may_pass() {
+        return Read::Broken;
     }
+    let line = format!("the log cannot be read: {error}").into_bytes();
+    let notice = v1::LogChunk {
+        task: task.0,
+        stream: WireStream::Notice.into(),
+        line,
+        ..v1::LogChunk::default()
+    };
+    // A reader that has gone misses nothing.
+    drop(messages.send(v1::PublishedLog { subscription, chunks: vec![notice] }).await);
+    Read::Whole
 }
 
 fn chunk(task: TaskId, line: LogLine) -> v1::LogChunk {

@@ -151,6 +151,10 @@ impl ManagerPart for NoManager {
 
     fn seated(&self, _seat: Seated) {}
 
+    async fn resign(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     async fn part(&self) {}
 
     fn is_needed(&self) -> Option<String> {

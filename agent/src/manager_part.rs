@@ -31,6 +31,9 @@ pub trait ManagerPart: Send + 'static {
     /// What the rest of the program is to know of this node.
     fn seated(&self, seat: Seated);
 
+    /// Before this node leaves for good: the others are to count it no more.
+    fn resign(&self) -> impl Future<Output = Result<(), String>> + Send;
+
     /// Before this manager goes, for a moment or for good.
     fn part(&self) -> impl Future<Output = ()> + Send;
 

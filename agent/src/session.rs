@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 const OPEN_LIMIT: Duration = Duration::from_secs(5);
 const RETRY_FIRST: Duration = Duration::from_millis(50);
-const RETRY_MOST: Duration = Duration::from_secs(1);
+const RETRY_MOST: Duration = Duration::from_millis(500);
 const ASSIGNMENTS_BYTES_MAX: usize = 64 << 20;
 
 /// What the leader says, as far as the agent's loop is concerned.

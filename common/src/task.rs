@@ -200,6 +200,9 @@ pub enum Failure {
     RegistryUnreachable {
         image: String,
         detail: String,
+        /// How often in a row on this node. The leader counts.
+        #[serde(default)]
+        tries: u32,
     },
     BindSourceMissing {
         path: String,
@@ -241,7 +244,7 @@ impl fmt::Display for Failure {
             Failure::NoSuchImage { image, detail } => {
                 write!(f, "No such image: {image}{}", paren(detail))
             }
-            Failure::RegistryUnreachable { image, detail } => {
+            Failure::RegistryUnreachable { image, detail, .. } => {
                 write!(f, "No such image: {image}; the registry does not answer{}", paren(detail))
             }
             Failure::BindSourceMissing { path } => {

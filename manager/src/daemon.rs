@@ -227,6 +227,13 @@ impl ManagerPart for FullNode {
         });
     }
 
+    async fn resign(&self) -> Result<(), String> {
+        match &self.running {
+            Some((_, manager)) => manager.resign().await,
+            None => Ok(()),
+        }
+    }
+
     async fn part(&self) {
         if let Some((_, manager)) = &self.running {
             manager.hand_over().await;

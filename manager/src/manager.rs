@@ -4,7 +4,7 @@
 use crate::ca::{self, Subject};
 use crate::grpc::LogBroker;
 use crate::leader::{self, LeaderHandle, LeaderSeat};
-use crate::raft::{Feed, Leadership, Parts, ProposeError, Replica, ReplicaError, Start};
+use crate::raft::{Feed, Leadership, Line, Parts, ProposeError, Replica, ReplicaError, Start};
 use common::cluster::Cluster;
 use common::node::Role;
 use common::secret::Secret;
@@ -12,7 +12,9 @@ use common::token::{JoinToken, SECRET_LENGTH};
 use common::{IdGen, NodeId, Stamp};
 use manager_core::change::{Batch, Change, Unity};
 use manager_core::membership;
+use manager_core::requests::{self, NodeUpdate, Refused};
 use manager_core::state::State;
+use proto::v1::control_client::ControlClient;
 use shell::supervisor::{OnFailure, Scope};
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -20,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use tonic::Status;
+use tonic::transport::Channel;
 
 /// A change that is not committed within this is reported as unconfirmed.
 const COMMIT_LIMIT: Duration = Duration::from_secs(20);
@@ -29,6 +32,8 @@ const QUORUM_LOOK: Duration = Duration::from_millis(100);
 /// Between two looks at the voters, where nothing says that there is anything to do.
 const VOTERS_RETRY: Duration = Duration::from_millis(500);
 const ENLIST_RETRY: Duration = Duration::from_millis(300);
+const RESIGN_LIMIT: Duration = Duration::from_secs(6);
+const RESIGN_LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone)]
 pub struct Manager {
@@ -191,6 +196,77 @@ impl Manager {
         }
     }
 
+    /// What a user wants of a node, checked against what Raft knows of the managers.
+    pub fn update_node(
+        &self,
+        given: &str,
+        update: NodeUpdate,
+    ) -> Result<(Vec<Change>, Vec<String>), Refused> {
+        let managers = self.replica.managers();
+        let answers = |node| managers.get(&node).is_some_and(|it| it.voter && it.reachable);
+        requests::update_node(&self.state(), given, update, answers)
+    }
+
+    /// Becomes a worker before it leaves for good, where the others can go on without it.
+    pub async fn resign(&self) -> Result<(), String> {
+        let mut is_demoted = false;
+        let resigned = async {
+            loop {
+                if is_demoted {
+                    if self.is_out().await == Some(true) {
+                        return Ok(());
+                    }
+                } else {
+                    is_demoted = self.ask_to_be_demoted().await?;
+                }
+                tokio::time::sleep(RESIGN_LOOK).await;
+            }
+        };
+        let resigned = tokio::time::timeout(RESIGN_LIMIT, resigned).await;
+        resigned.unwrap_or_else(|_| Err("too few of the other managers answer".to_owned()))
+    }
+
+    /// Whether it is done; an error is the cluster's refusal.
+    async fn ask_to_be_demoted(&self) -> Result<bool, String> {
+        let Some(mut leader) = self.ask_leader().await else { return Ok(false) };
+        let request = proto::v1::UpdateNodeRequest {
+            node: self.node.to_string(),
+            role: Some(proto::v1::Role::Worker.into()),
+            ..proto::v1::UpdateNodeRequest::default()
+        };
+        match leader.update_node(request).await {
+            Ok(_) => Ok(true),
+            Err(status) if status.code() == tonic::Code::FailedPrecondition => {
+                Err(status.message().to_owned())
+            }
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Whether the leader counts it among the voters no more; whoever is out is not told so.
+    async fn is_out(&self) -> Option<bool> {
+        let nodes = vec![self.node.to_string()];
+        let request = proto::v1::ListNodesRequest { nodes };
+        let none = proto::v1::node_view::ManagerStatus::None;
+        match self.ask_leader().await?.list_nodes(request).await {
+            Ok(answer) => {
+                Some(answer.into_inner().nodes.iter().all(|it| it.manager_status() == none))
+            }
+            // Only managers may ask.
+            Err(status) => (status.code() == tonic::Code::PermissionDenied).then_some(true),
+        }
+    }
+
+    async fn ask_leader(&self) -> Option<ControlClient<Channel>> {
+        let (node, address) = match self.replica.leadership() {
+            Leadership::Mine { .. } => (self.node, self.address),
+            Leadership::Other { node, address } => (node, address),
+            Leadership::Unknown => return None,
+        };
+        let channel = self.replica.links().channel(node, address, Line::Calls).await;
+        Some(ControlClient::new(channel.ok()?))
+    }
+
     pub async fn stop(&self) {
         self.replica.stop().await;
     }
@@ -201,9 +277,11 @@ impl Manager {
         let mut states = self.feed().states();
         let mut seats = self.leader.clone();
         loop {
+            let mut waits = false;
             if self.leader().is_some() {
-                let step = membership::next_step(&self.state(), &self.replica.voters());
-                if let Some(step) = step {
+                let (state, raft) = (self.state(), self.replica.voters());
+                waits = membership::is_waiting(&state, &raft);
+                if let Some(step) = membership::next_step(&state, &raft) {
                     tracing::info!(?step, "the voters change");
                     if let Err(error) = self.replica.take_step(step).await {
                         tracing::warn!(%error, ?step, "the voters did not change");
@@ -216,6 +294,8 @@ impl Manager {
                 changed = changes.changed() => if changed.is_err() { return },
                 changed = states.changed() => if changed.is_err() { return },
                 changed = seats.changed() => if changed.is_err() { return },
+                // Somebody who is silent may answer again.
+                () = tokio::time::sleep(VOTERS_RETRY), if waits => {}
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What users are shown: the state, joined with what only the leader's memory holds.
 
-use common::node::{Node, Role};
+use common::node::{Node, NodeState, Role};
 use common::service::Service;
 use common::task::{DesiredState, Observation, Task, TaskState};
 use common::{NodeId, Stamp};
@@ -101,6 +101,7 @@ impl View {
             latest: latest.map(|(observed, _)| v1::Observation::from(observed)),
             latest_since: latest.map(|(_, since)| v1::Stamp::from(since)),
             notice: self.notice(task, service.map(|it| &**it), known.map(|it| &**it)),
+            node_down_reason: known.map_or_else(String::new, |it| down_reason(it)),
             node_down: known.is_none_or(|it| it.status.state.is_down()) && node.is_some(),
         }
     }
@@ -132,6 +133,13 @@ impl View {
 
     fn is_up(&self, node: NodeId) -> bool {
         self.state.node(node).is_some_and(|it| !it.status.state.is_down())
+    }
+}
+
+fn down_reason(node: &Node) -> String {
+    match &node.status.state {
+        NodeState::Down(reason) => reason.to_string(),
+        NodeState::Joining | NodeState::Ready => String::new(),
     }
 }
 

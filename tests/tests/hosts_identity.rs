@@ -124,6 +124,24 @@ fn hosts_that_lost_their_data_join_anew() {
     wait_running(&lab, manager, "web", 4);
 }
 
+/// Whoever leaves by force is counted no more, so the next may leave as well.
+#[test]
+fn hosts_leave_as_managers_one_after_the_other() {
+    let lab = Lab::new("leaving", 3);
+    form(&lab, 3);
+    let manager = lab.host(1);
+    for index in [2, 3, 2] {
+        let host = lab.host(index);
+        host.skep(&["leave", "--force"]).ok();
+        lab.wait_for("two managers are left", SOON, || reachable_managers(manager) == 2);
+        host.skep(&["join", "--token", &token(manager, "manager"), &manager_of(manager)]).ok();
+        lab.wait_for("three managers", SOON, || reachable_managers(manager) == 3);
+    }
+    lab.power_off(3);
+    manager.skep(&["service", "create", "-q", "--name", "web", "--replicas", "2", "box:1"]).ok();
+    wait_running(&lab, manager, "web", 2);
+}
+
 #[test]
 fn hosts_join_with_the_present_token_only() {
     let lab = Lab::new("tokens", 4);

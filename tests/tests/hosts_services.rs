@@ -114,6 +114,27 @@ fn hosts_merge_logs_of_all_replicas() {
     assert!(took < SOON, "it took {took:?}");
 }
 
+/// They are asked for at a manager that has to ask the leader for everything.
+#[test]
+fn hosts_are_not_held_up_by_readers_that_do_not_read() {
+    let lab = Lab::new("unread", 2);
+    form(&lab, 2);
+    let follower = lab.host(2);
+    let long = "long".repeat(500);
+    let create = ["service", "create", "-q", "--name", "talk", "--replicas", "4"];
+    follower.skep(&[&create[..], &["box:1", "print", &long, "1"]].concat()).ok();
+    let program = integration::hosts::binary("skep").display().to_string();
+    let readers = r#"for i in 1 2 3 4; do
+        ("$1" service logs -f talk | sleep 60) >/dev/null 2>&1 </dev/null &
+    done"#;
+    follower.run(&["sh", "-c", readers, "sh", &program]).ok();
+    for _ in 0..25 {
+        follower.run(&["timeout", "5", &program, "node", "ls"]).ok();
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    follower.run(&["timeout", "5", &program, "service", "scale", "-d", "talk=2"]).ok();
+}
+
 /// The leader dies under a reader that follows, and with it a replica.
 #[test]
 fn hosts_follow_logs_wherever_their_tasks_go() {

@@ -122,7 +122,10 @@ where
         if let (Some(why), false) = (self.managers.is_needed(), request.force) {
             return Err(NodeError::Refused(why));
         }
-        self.managers.part().await;
+        if let Err(reason) = self.managers.resign().await {
+            tracing::warn!(%reason, "this manager leaves, and the others go on counting it");
+            self.managers.part().await;
+        }
         member.agent.goodbye(GoodbyeReason::Leave, GOODBYE_LIMIT).await;
         self.wipe().await?;
         Ok(v1::Empty {})

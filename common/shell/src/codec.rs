@@ -47,8 +47,8 @@ pub enum CodecError {
     #[error("a value that cannot be written: {detail}. Please report this as a bug of skep")]
     Unwritable { detail: String },
     #[error(
-        "the key file {path} cannot be used ({cause}): correct its owner and permissions, or put \
-         it back from a backup"
+        "the key file {path} cannot be used ({cause}): make room on the disk, correct its owner \
+         and permissions, or put it back from a backup"
     )]
     KeyFile { path: PathBuf, cause: Arc<io::Error> },
     #[error(

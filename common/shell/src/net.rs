@@ -20,6 +20,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Instant;
+use tokio::time::error::Elapsed;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint, Server};
@@ -31,6 +32,7 @@ const KEEPALIVE: Duration = Duration::from_secs(5);
 /// Memory that each stream and each connection may take while nobody reads.
 const STREAM_WINDOW_BYTES: u32 = 128 << 10;
 const CONNECTION_WINDOW_BYTES: u32 = 256 << 10;
+const FIRST_CALL_LIMIT: Duration = Duration::from_millis(500);
 const REQUESTS_WAITING_MAX: usize = 64;
 const STREAMS_MAX: u32 = 1_024;
 
@@ -112,13 +114,25 @@ async fn connect_tcp(address: &str, timeout: Duration) -> Result<TcpStream, Conn
     for (tried, target) in (0_u32..).zip(&addresses) {
         let left = u32::try_from(addresses.len()).unwrap_or(u32::MAX).saturating_sub(tried);
         let share = timeout.saturating_sub(begin.elapsed()) / left.max(1);
-        last = match tokio::time::timeout(share, TcpStream::connect(target)).await {
+        last = match call_twice(*target, share).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => of_tcp(address, error, timeout),
             Err(_) => ConnectError::TimedOut { address: address.to_owned(), limit: timeout },
         };
     }
     Err(last)
+}
+
+/// The kernel says a first word again after a second, and then ever more rarely: a cable that is
+/// plugged in again, or a radio that wakes up, is noticed sooner by whoever calls anew.
+async fn call_twice(target: SocketAddr, limit: Duration) -> Result<io::Result<TcpStream>, Elapsed> {
+    let first = limit.min(FIRST_CALL_LIMIT);
+    match tokio::time::timeout(first, TcpStream::connect(target)).await {
+        Err(_) if limit > first => {
+            tokio::time::timeout(limit - first, TcpStream::connect(target)).await
+        }
+        answered => answered,
+    }
 }
 
 /// What a channel answers that has lost its connection.

@@ -1,6 +1,7 @@
 //! A plan in the making: later stages see what earlier stages decided.
 
 use crate::change::Change;
+use crate::scheduler::images;
 use crate::soft::Soft;
 use crate::state::{Load, State};
 use common::node::{Node, NodeDescription, NodeKind, NodeState, NodeStatus};
@@ -174,7 +175,8 @@ impl<'a> Draft<'a> {
             return Observed::Old;
         }
         let since = self.now;
-        let (state, failure) = (observed.state, observed.failure.clone());
+        let failure = observed.failure.clone().map(|it| images::counted(self, task, it));
+        let state = observed.state;
         self.change(id, |task| task.status = TaskStatus { state, since, failure });
         Observed::News(self.task(id).map_or(ServiceId::default(), |it| it.service))
     }

@@ -141,6 +141,14 @@ struct Ask {
     node: NodeId,
     node_name: String,
     tasks: BTreeMap<TaskId, AskedTask>,
+    patience: Patience,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    Fresh,
+    Waiting,
+    Begun,
 }
 
 #[derive(Debug)]
@@ -164,6 +172,34 @@ impl LogDesk {
         self.look_for(id, state, &mut out);
         self.end_if_over(id, state, &mut out);
         (id, out)
+    }
+
+    /// To be called every few seconds while somebody reads: what a node did not begin to send
+    /// between two calls does not come.
+    pub fn look_for_overdue(&mut self, reader: ReaderId, state: &State) -> Vec<Output> {
+        let mut out = Vec::new();
+        let mut overdue = Vec::new();
+        for (id, ask) in self.asks.iter_mut().filter(|(_, it)| it.reader == reader) {
+            match ask.patience {
+                Patience::Begun => {}
+                Patience::Fresh => ask.patience = Patience::Waiting,
+                Patience::Waiting => overdue.push(*id),
+            }
+        }
+        for ask in overdue.into_iter().filter_map(|it| self.asks.remove(&it)).collect::<Vec<_>>() {
+            self.set_courses(&ask, Course::Away);
+            let tasks = ask.tasks.keys().copied().collect();
+            out.push(Output::Away { reader, node: ask.node, tasks });
+        }
+        self.end_if_over(reader, state, &mut out);
+        out
+    }
+
+    /// A node has begun to send.
+    pub fn begun(&mut self, ask: AskId, node: NodeId) {
+        if let Some(ask) = self.asks.get_mut(&ask).filter(|it| it.node == node) {
+            ask.patience = Patience::Begun;
+        }
     }
 
     /// Nobody reads it any more.
@@ -348,7 +384,8 @@ impl LogDesk {
         let ask = AskId(self.next_number());
         let named = tasks.keys().copied().collect();
         let node_name = node_name(state, node);
-        self.asks.insert(ask, Ask { reader: id, node, node_name, tasks });
+        let patience = Patience::Fresh;
+        self.asks.insert(ask, Ask { reader: id, node, node_name, tasks, patience });
         Output::Ask { ask, node, tasks: named, query }
     }
 

@@ -3,6 +3,7 @@
 use crate::state::State;
 use common::node::Node;
 use common::service::{Service, ServicePhase};
+use common::task::Task;
 use std::sync::Arc;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +20,10 @@ pub fn service<'a>(state: &'a State, given: &str) -> Result<&'a Arc<Service>, No
     }
     let active = state.services().filter(|it| it.phase == ServicePhase::Active);
     one("service", given, active.filter(|it| begins(&it.id.to_string(), given)))
+}
+
+pub fn task<'a>(state: &'a State, given: &str) -> Result<&'a Arc<Task>, NotFound> {
+    one("task", given, state.tasks().filter(|it| begins(&it.id.to_string(), given)))
 }
 
 pub fn node<'a>(state: &'a State, given: &str) -> Result<&'a Arc<Node>, NotFound> {

@@ -14,6 +14,17 @@ pub struct Voters {
     pub learners: BTreeSet<NodeId>,
     /// Learners whose log is as long as the leader's, give or take what is under way.
     pub caught_up: BTreeSet<NodeId>,
+    /// Voters that answered a moment ago, the leader itself among them.
+    pub answering: BTreeSet<NodeId>,
+}
+
+impl Voters {
+    /// Whether the others could still decide anything.
+    pub fn can_spare(&self, voter: NodeId) -> bool {
+        let others = self.voters.iter().filter(|it| **it != voter);
+        let answering = others.clone().filter(|it| self.answering.contains(it)).count();
+        answering * 2 > others.count()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,20 +36,26 @@ pub enum Step {
     PromoteLearner(NodeId),
 }
 
+/// Whether something is left to do that cannot be done yet.
+pub fn is_waiting(state: &State, raft: &Voters) -> bool {
+    raft.voters.len() > 1 && raft.voters.iter().any(|it| !is_manager(state, *it))
+}
+
+fn is_manager(state: &State, id: NodeId) -> bool {
+    state.node(id).is_some_and(|it| it.spec.role == Role::Manager)
+}
+
 /// Learners are added when they ask, so only what follows is decided here.
 pub fn next_step(state: &State, raft: &Voters) -> Option<Step> {
-    let is_manager = |id: &NodeId| state.node(*id).is_some_and(|it| it.spec.role == Role::Manager);
-    if let Some(former) = raft.voters.iter().find(|it| !is_manager(it)) {
-        // The last voter stays: without one there is no cluster.
-        if raft.voters.len() == 1 {
-            return None;
-        }
-        if *former != raft.leader {
-            return Some(Step::RemoveVoter(*former));
-        }
-        return Some(Step::HandOver);
+    let former = raft.voters.iter().filter(|it| !is_manager(state, **it));
+    // Without the last voter there is no cluster, and without a majority no way back.
+    if let Some(former) = former.copied().find(|it| raft.can_spare(*it)) {
+        return Some(match former == raft.leader {
+            true => Step::HandOver,
+            false => Step::RemoveVoter(former),
+        });
     }
-    if let Some(former) = raft.learners.iter().find(|it| !is_manager(it)) {
+    if let Some(former) = raft.learners.iter().find(|it| !is_manager(state, **it)) {
         return Some(Step::RemoveLearner(*former));
     }
     let ready = raft.learners.iter().find(|it| raft.caught_up.contains(it));
@@ -60,6 +77,16 @@ mod tests {
 
     /// Managers by id, then Raft's voters, learners and those of them that caught up; 1 leads.
     fn step(managers: &[u64], voters: &[u64], learners: &[u64], caught_up: &[u64]) -> Option<Step> {
+        step_while(voters, managers, voters, learners, caught_up)
+    }
+
+    fn step_while(
+        answering: &[u64],
+        managers: &[u64],
+        voters: &[u64],
+        learners: &[u64],
+        caught_up: &[u64],
+    ) -> Option<Step> {
         let changes = (1..=5)
             .map(|id| node(id, if managers.contains(&id) { Role::Manager } else { Role::Worker }))
             .collect();
@@ -74,6 +101,7 @@ mod tests {
             voters: set(voters),
             learners: set(learners),
             caught_up: set(caught_up),
+            answering: set(answering),
         };
         next_step(&state, &raft)
     }
@@ -87,6 +115,17 @@ mod tests {
         assert_eq!(step(&[2, 3], &[1, 2, 3], &[], &[]), Some(Step::HandOver));
         assert_eq!(step(&[1], &[1], &[4], &[4]), Some(Step::RemoveLearner(NodeId(4))));
         assert_eq!(step(&[], &[1], &[], &[]), None);
+    }
+
+    #[test]
+    fn no_step_takes_the_majority_away() {
+        let step = |answering: &[u64], managers: &[u64]| {
+            step_while(answering, managers, &[1, 2, 3], &[], &[])
+        };
+        assert_eq!(step(&[1, 2], &[1, 3]), None, "1 alone would be left of 1 and 3");
+        assert_eq!(step(&[1, 2], &[1, 2]), Some(Step::RemoveVoter(NodeId(3))));
+        assert_eq!(step(&[1, 2], &[1]), Some(Step::RemoveVoter(NodeId(3))), "the silent one first");
+        assert_eq!(step(&[1, 2], &[2, 3]), None);
     }
 
     /// Two users who each saw another manager left must not both have their way.

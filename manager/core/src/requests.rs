@@ -4,12 +4,13 @@ use crate::change::Change;
 use crate::lookup::{self, NotFound};
 use crate::state::State;
 use common::container::MountSource;
-use common::node::{Availability, Incapability, Node, NodeKind, NodeSpec, Role};
+use common::node::{Availability, Incapability, Node, NodeKind, NodeSpec, NodeState, Role};
 use common::resources::display_cpus;
 use common::service::{Mode, ServiceSpec};
 use common::units::display_bytes;
-use common::{IdGen, ServiceId};
+use common::{IdGen, NodeId, ServiceId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Docker's own floor; less than this the engine refuses on every node.
@@ -86,10 +87,37 @@ fn check_spec(spec: &ServiceSpec) -> Answer<()> {
         return invalid("at most 0 replicas per node would run nothing: leave it out".to_owned());
     }
     check_mounts(spec)?;
+    if let Some(signal) = &task.container.stop_signal
+        && !is_signal(signal)
+    {
+        return invalid(format!(
+            "`{signal}` is not a signal: SIGTERM, INT, 9, SIGRTMIN+3 and the like are"
+        ));
+    }
     match task.container.env.iter().find(|it| it.is_empty() || it.starts_with('=')) {
         Some(bad) => invalid(format!("`{bad}` is not an environment variable: NAME=value is")),
         None => Ok(()),
     }
+}
+
+/// As Docker Engine takes them; with another one no container would ever start.
+fn is_signal(given: &str) -> bool {
+    const NAMES: [&str; 35] = [
+        "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT",
+        "KILL", "PIPE", "POLL", "PROF", "PWR", "QUIT", "RTMAX", "RTMIN", "SEGV", "STKFLT", "STOP",
+        "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "USR1", "USR2", "VTALRM", "WINCH",
+        "XCPU",
+    ];
+    const REAL_TIME: std::ops::RangeInclusive<u32> = 1..=15;
+    if let Ok(number) = given.parse::<u32>() {
+        return (1..=64).contains(&number);
+    }
+    let name = given.to_ascii_uppercase();
+    let name = name.strip_prefix("SIG").unwrap_or(&name);
+    let offset = name.strip_prefix("RTMIN+").or_else(|| name.strip_prefix("RTMAX-"));
+    let is_real_time =
+        offset.and_then(|it| it.parse().ok()).is_some_and(|it| REAL_TIME.contains(&it));
+    is_real_time || NAMES.contains(&name) || name == "XFSZ"
 }
 
 fn check_mounts(spec: &ServiceSpec) -> Answer<()> {
@@ -187,10 +215,12 @@ pub struct NodeUpdate {
     pub down_after: Option<Duration>,
 }
 
+/// `answers` says of managers whether the others hear them.
 pub fn update_node(
     state: &State,
     given: &str,
     update: NodeUpdate,
+    answers: impl Fn(NodeId) -> bool,
 ) -> Answer<(Vec<Change>, Vec<String>)> {
     let node = lookup::node(state, given)?;
     let mut spec = node.spec.clone();
@@ -199,7 +229,7 @@ pub fn update_node(
         spec.availability = availability;
     }
     if let Some(role) = update.role {
-        check_role(state, node, role)?;
+        check_role(state, node, role, answers)?;
         spec.role = role;
         warnings.extend(even_managers(state, node, role));
     }
@@ -233,22 +263,28 @@ fn set_spec(node: &Node, spec: NodeSpec) -> Change {
     Change::SetNodeSpec { node: node.id, base: node.version, spec }
 }
 
-fn check_role(state: &State, node: &Node, role: Role) -> Answer<()> {
+fn check_role(
+    state: &State,
+    node: &Node,
+    role: Role,
+    answers: impl Fn(NodeId) -> bool,
+) -> Answer<()> {
     match role {
         Role::Manager if node.kind == NodeKind::AgentOnly => Err(Refused::Conflict(format!(
             "node {} runs skep-agent, which is a worker for good: install `skep` there, let the \
              node leave, and join it again with `skep join`",
             node.name
         ))),
-        Role::Worker if node.spec.role == Role::Manager => check_demotion(state, node),
+        Role::Worker if node.spec.role == Role::Manager => check_demotion(state, node, answers),
         Role::Manager | Role::Worker => Ok(()),
     }
 }
 
-fn check_demotion(state: &State, node: &Node) -> Answer<()> {
+fn check_demotion(state: &State, node: &Node, answers: impl Fn(NodeId) -> bool) -> Answer<()> {
     let others: Vec<_> =
         state.nodes().filter(|it| it.id != node.id && it.spec.role == Role::Manager).collect();
-    let (up, count) = (others.iter().filter(|it| !it.status.state.is_down()).count(), others.len());
+    let is_up = |it: &&&Arc<Node>| !it.status.state.is_down() && answers(it.id);
+    let (up, count) = (others.iter().filter(is_up).count(), others.len());
     let name = &node.name;
     if count == 0 {
         return Err(Refused::Conflict(format!(
@@ -257,9 +293,9 @@ fn check_demotion(state: &State, node: &Node) -> Answer<()> {
     }
     if up * 2 <= count {
         return Err(Refused::Conflict(format!(
-            "without {name}, {up} of {count} managers would be up, which is no majority, and the \
+            "without {name}, {up} of {count} managers would answer, which is no majority, and the \
              cluster could decide nothing any more: bring the others back, or demote those that \
-             are down first"
+             do not answer first"
         )));
     }
     Ok(())
@@ -292,6 +328,18 @@ pub fn remove_node(state: &State, given: &str, force: bool) -> Answer<Vec<Change
         )));
     }
     Ok(vec![Change::RemoveNode { node: node.id, base: node.version }])
+}
+
+/// What is left of attempts of this machine to join that were cut off: it was let in, and never
+/// came.
+pub fn forget_unfinished(state: &State, joiner: &Node) -> Vec<Change> {
+    let never_came = |it: &&Arc<Node>| {
+        it.status.state == NodeState::Joining
+            && it.address == joiner.address
+            && it.description.hostname == joiner.description.hostname
+    };
+    let ghosts = state.nodes().filter(never_came);
+    ghosts.map(|it| Change::RemoveNode { node: it.id, base: it.version }).collect()
 }
 
 /// A name that is free: the wished one, or it with a number behind it.

@@ -70,6 +70,23 @@ fn one_task_finds_out_for_the_others() {
     );
 }
 
+/// However little of its history is kept.
+#[test]
+fn a_registry_that_stays_silent_is_asked_ever_more_rarely() {
+    let mut story = "node a
+        has a
+        service web replicas=1
+        plan"
+        .to_owned();
+    for pause in [10, 20, 40, 80, 160, 300, 300, 300] {
+        story += &format!("\nweb.1 no-registry\nplan\nadvance {pause}s\nplan");
+    }
+    let told = world::play(&story);
+    let pauses: Vec<&str> = told.lines().filter(|it| it.starts_with("look again")).collect();
+    let expected = [9_999, 19_999, 39_999, 79_999, 159_999, 299_999, 299_999, 299_999];
+    assert_eq!(pauses, expected.map(|it| format!("look again in {it} ms")), "{told}");
+}
+
 #[test]
 fn a_silent_registry_is_asked_again_later() {
     check(

@@ -7,8 +7,8 @@ use super::out;
 use super::render::cluster as render;
 use super::target::{Target, accept};
 use clap::Args;
-use common::NodeId;
 use common::node::{Availability, Role};
+use common::{Name, NodeId};
 use proto::convert::Malformed;
 use proto::v1;
 
@@ -25,8 +25,8 @@ struct Membership {
     #[arg(long, default_value = "active", value_parser = parse_availability)]
     availability: Availability,
     /// Its name in the cluster [default: the host name]
-    #[arg(long, default_value = "", hide_default_value = true)]
-    name: String,
+    #[arg(long)]
+    name: Option<Name>,
 }
 
 #[derive(Debug, Args)]
@@ -67,12 +67,17 @@ pub(super) struct JoinToken {
     role: Role,
 }
 
+/// None: the host name.
+fn name(given: Option<Name>) -> String {
+    given.map_or_else(String::new, |it| it.to_string())
+}
+
 pub(super) async fn init(target: &Target, given: Init) -> Result<(), CliError> {
     let membership = given.membership;
     let request = v1::InitRequest {
         advertise_addr: membership.advertise_addr,
         listen_addr: membership.listen_addr,
-        name: membership.name,
+        name: name(membership.name),
         availability: v1::Availability::from(membership.availability).into(),
     };
     let answer = accept(target.local().await?.init(request).await?);
@@ -87,7 +92,7 @@ pub(super) async fn join(target: &Target, given: Join) -> Result<(), CliError> {
         manager: given.manager,
         advertise_addr: membership.advertise_addr,
         listen_addr: membership.listen_addr,
-        name: membership.name,
+        name: name(membership.name),
         availability: v1::Availability::from(membership.availability).into(),
     };
     let answer = accept(target.local().await?.join(request).await?);

@@ -12,6 +12,7 @@ mod render;
 mod seen;
 mod service;
 mod target;
+mod usage;
 
 use crate::config::DaemonOptions;
 use clap::{Args, Parser, Subcommand};
@@ -96,8 +97,11 @@ where
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Where the terminal is gone, nobody is left to be told.
-            drop(error.print());
+            match usage::in_one_line(&error) {
+                Some(line) => out::to_stderr(format!("{line}\n").as_bytes()),
+                // Where the terminal is gone, nobody is left to be told.
+                None => drop(error.print()),
+            }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(u8::MAX));
         }
     };

@@ -137,7 +137,11 @@ impl TryFrom<v1::TaskView> for SeenTask {
             Some(failure) => failure.to_string(),
             None if !message.is_empty() => message,
             None if !view.notice.is_empty() => view.notice,
-            None if view.node_down && !state.is_terminal() => "its node is down".to_owned(),
+            None if view.node_down && !state.is_terminal() => {
+                let reason = &view.node_down_reason;
+                let colon = if reason.is_empty() { "" } else { ": " };
+                format!("its node is down{colon}{reason}")
+            }
             None => String::new(),
         };
         Ok(SeenTask {

@@ -127,6 +127,7 @@ pub(super) struct Logs {
         short = 'n',
         value_name = "LINES",
         default_value = "all",
+        allow_negative_numbers = true,
         value_parser = parse_tail
     )]
     tail: Tail,
@@ -134,7 +135,7 @@ pub(super) struct Logs {
     #[arg(long, value_name = "TIME")]
     since: Option<Moment>,
     /// What was written before
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", conflicts_with = "follow")]
     until: Option<Moment>,
     /// When each line was written
     #[arg(long, short)]

@@ -65,6 +65,11 @@ pub fn rule(path: &str) -> Option<(Access, Route)> {
     })
 }
 
+/// Whether the answer goes on and on, at the pace of whoever reads it.
+pub fn is_stream(path: &str) -> bool {
+    path == "/skep.v1.Control/ServiceLogs"
+}
+
 /// The state here may lag behind, so a node that it does not know is not refused for that; one
 /// that it knows to be removed, or to be no manager any more, is. Raft has the last word among
 /// managers: without the word of one that still votes, it may never come to be without it.

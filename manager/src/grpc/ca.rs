@@ -8,8 +8,8 @@ use crate::seat::Seat;
 use common::node::{Node, NodeKind, NodeSpec, Role};
 use common::token::role_of;
 use common::{IdGen, Name, NodeId};
-use manager_core::change::Change;
-use manager_core::requests::free_name;
+use manager_core::change::{Batch, Change, Unity};
+use manager_core::requests::{self, free_name};
 use manager_core::state::State;
 use proto::v1;
 use proto::v1::ca_server::Ca;
@@ -136,6 +136,21 @@ impl Joiner {
         Ok(Joiner { name, hostname: request.hostname.clone(), node })
     }
 
+    /// A machine that was cut off in the middle of joining has left a record that nobody will ever
+    /// fill: the same machine takes its place, and its name.
+    fn changes(&self, state: &State, id: NodeId) -> Result<(Name, Vec<Change>), Status> {
+        let mut state = state.clone();
+        let ghosts = requests::forget_unfinished(&state, &self.node);
+        let version = state.version();
+        let batch =
+            Batch { stamp: state.clock(), unity: Unity::EachAlone, changes: ghosts.clone() };
+        state.apply(version, &batch);
+        let name = self.name_in(&state)?;
+        let node = Node { id, name: name.clone(), ..self.node.clone() };
+        let added = Change::AddNode(Box::new(node));
+        Ok((name, ghosts.into_iter().chain([added]).collect()))
+    }
+
     fn name_in(&self, state: &State) -> Result<Name, Status> {
         match &self.name {
             Some(name) if state.node_named(name.as_str()).is_some() => {
@@ -155,9 +170,8 @@ impl Joiner {
 async fn admit(manager: &Manager, id: NodeId, joiner: &Joiner) -> Result<Name, Status> {
     let mut failed = Status::internal("no attempt was made");
     for _ in 0..NAME_ATTEMPTS {
-        let name = joiner.name_in(&manager.state())?;
-        let node = Node { id, name: name.clone(), ..joiner.node.clone() };
-        match manager.commit(vec![Change::AddNode(Box::new(node))]).await {
+        let (name, changes) = joiner.changes(&manager.state(), id)?;
+        match manager.commit(changes).await {
             Ok(()) => return Ok(name),
             Err(status) if status.code() == tonic::Code::FailedPrecondition => failed = status,
             Err(status) => return Err(status),

@@ -201,9 +201,8 @@ impl Control for ControlService {
         let manager = manager(&self.seats)?;
         let given = resolve(&request.get_ref().node, asked(&request));
         let update = node_update(request.into_inner())?;
-        let state = manager.state();
-        let id = lookup::node(&state, &given).map_err(not_found)?.id.0;
-        let (changes, warnings) = requests::update_node(&state, &given, update).map_err(refused)?;
+        let id = lookup::node(&manager.state(), &given).map_err(not_found)?.id.0;
+        let (changes, warnings) = manager.update_node(&given, update).map_err(refused)?;
         manager.commit(changes).await?;
         Ok(Response::new(v1::UpdateNodeResponse { id, warnings }))
     }

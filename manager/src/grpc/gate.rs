@@ -1,7 +1,7 @@
 //! Every call passes here: checked against the table, and sent on to the leader where need be.
 
 use super::access::{self, Access, Route};
-use crate::raft::{Leadership, Replica};
+use crate::raft::{Leadership, Line, Replica};
 use crate::seat::Seat;
 use common::NodeId;
 use http::{HeaderValue, Request, Response};
@@ -160,6 +160,7 @@ const STARTING: &str = "skep is still starting on this machine: try again in a m
 const NOT_A_MEMBER: &str = "this machine is not a member of a cluster: `skep init` makes a new \
      one, `skep join` lets it join one";
 const LEADER_WITHOUT_QUORUM: &str = "no quorum: this may be old";
+const LEADER_LOST: &str = "the manager that leads was lost";
 const NOT_THE_LEADER: &str = "this manager does not lead any more; try again";
 const NO_LEADER_STALE: &str = "no leader answers: this is what this manager knew last";
 
@@ -250,13 +251,24 @@ async fn ask_leader(
     (leader, address): (NodeId, SocketAddr),
     mut request: Request<Body>,
 ) -> Result<Response<Body>, Missed> {
-    let channel = replica.links().channel(leader, address).await.map_err(|error| {
+    let links = replica.links();
+    let is_stream = access::is_stream(request.uri().path());
+    let channel = match is_stream {
+        true => links.own_channel(leader, address).await,
+        false => links.channel(leader, address, Line::Calls).await,
+    };
+    let channel = channel.map_err(|error| {
         tracing::debug!(%error, %leader, "the leader is not reached");
         Missed::Unasked
     })?;
     request.headers_mut().insert(FORWARDED, HeaderValue::from_static("1"));
     let missed = tokio::select! {
         answer = channel.oneshot(request) => match answer {
+            Ok(response) if is_stream => {
+                let replica = replica.clone();
+                let lost = Box::pin(async move { until_lost(&replica, leader).await });
+                return Ok(response.map(|body| Body::new(UntilLost { body, lost })));
+            }
             Ok(response) => return Ok(response),
             Err(error) if shell::net::may_have_arrived(&error) => {
                 Missed::Halfway(error.to_string())
@@ -265,8 +277,32 @@ async fn ask_leader(
         },
         () = until_lost(replica, leader) => Missed::Halfway("it fell silent".to_owned()),
     };
-    replica.links().drop_link(leader);
+    links.drop_link(leader, Line::Calls);
     Err(missed)
+}
+
+/// An answer that ends when its leader is lost.
+struct UntilLost {
+    body: Body,
+    lost: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl http_body::Body for UntilLost {
+    type Data = bytes::Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<bytes::Bytes>, Status>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            return Poll::Ready(frame);
+        }
+        match self.lost.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Some(Err(Status::unavailable(LEADER_LOST)))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
 }
 
 /// A machine that loses its power closes no connection.

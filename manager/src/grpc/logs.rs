@@ -15,13 +15,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_stream::Stream;
 use tonic::Status;
 
 /// Lines that wait for one reader; agents wait when it is full.
 const LINES_MAX: usize = 256;
 const REQUESTS_MAX: usize = 32;
+/// A node that has not begun to send after one or two of these does not.
+const OVERDUE_LOOK: Duration = Duration::from_secs(5);
+const NOT_THE_LEADER: &str = "the manager that leads has changed: ask again";
 
 /// Who reads which logs, and how the agents are asked for them.
 #[derive(Debug, Clone, Default)]
@@ -54,6 +59,9 @@ impl LogBroker {
     ) -> mpsc::Receiver<v1::ManagerMessage> {
         let (requests, asked) = mpsc::channel(REQUESTS_MAX);
         let mut book = self.book();
+        if book.agents.get(&node).is_some_and(|(newer, _)| *newer > session) {
+            return asked;
+        }
         book.agents.insert(node, (session, requests));
         let outputs = book.desk.connected(node, state);
         book.perform(outputs, state);
@@ -82,9 +90,8 @@ impl LogBroker {
     pub fn close(&self) {
         let mut book = self.book();
         for (_, lines) in std::mem::take(&mut book.readers) {
-            let status = "the manager that leads has changed: ask again";
             // Whoever reads too slowly to hear it notices the end all the same.
-            drop(lines.try_send(Err(Status::unavailable(status))));
+            drop(lines.try_send(Err(Status::unavailable(NOT_THE_LEADER))));
         }
         book.agents.clear();
         book.desk.close();
@@ -93,6 +100,7 @@ impl LogBroker {
     /// Answers whether anybody still reads.
     pub(super) async fn publish(&self, node: NodeId, published: v1::PublishedLog) -> bool {
         let ask = AskId(published.subscription);
+        self.book().desk.begun(ask, node);
         for mut chunk in published.chunks {
             let lines = {
                 let mut book = self.book();
@@ -123,6 +131,12 @@ impl LogBroker {
             true => book.desk.finished(ask, node, state),
             false => book.desk.broken(ask, node, state),
         };
+        book.perform(outputs, state);
+    }
+
+    fn look_for_overdue(&self, reader: ReaderId, state: &State) {
+        let mut book = self.book();
+        let outputs = book.desk.look_for_overdue(reader, state);
         book.perform(outputs, state);
     }
 
@@ -187,20 +201,25 @@ fn request(ask: AskId, tasks: &[TaskId], query: Query) -> v1::LogRequest {
 pub(super) struct Lines {
     lines: mpsc::Receiver<Result<v1::LogChunk, Status>>,
     reader: ReaderId,
-    broker: LogBroker,
+    manager: Manager,
+    look: Interval,
 }
 
 impl Stream for Lines {
     type Item = Result<v1::LogChunk, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        // Until it is pending, so that the next tick wakes this.
+        while self.look.poll_tick(context).is_ready() {
+            self.manager.logs().look_for_overdue(self.reader, &self.manager.state());
+        }
         self.lines.poll_recv(context)
     }
 }
 
 impl Drop for Lines {
     fn drop(&mut self) {
-        self.broker.stop(self.reader);
+        self.manager.logs().stop(self.reader);
     }
 }
 
@@ -222,23 +241,28 @@ pub(super) fn subscribe(
         },
         seen: request.seen.into_iter().map(|it| (TaskId(it.task), it.timestamp)).collect(),
     };
-    let broker = manager.logs().clone();
     let (lines, receiver) = mpsc::channel(LINES_MAX);
-    let mut book = broker.book();
+    let mut book = manager.logs().book();
     let (reader, outputs) = book.desk.read(wish, &state);
     book.readers.insert(reader, lines);
     book.perform(outputs, &state);
     drop(book);
-    Ok(Lines { lines: receiver, reader, broker })
+    let mut look = tokio::time::interval_at(Instant::now() + OVERDUE_LOOK, OVERDUE_LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let lines = Lines { lines: receiver, reader, manager: manager.clone(), look };
+    // Asked after the reader is in the book: `close` finds it there, or this finds no leader.
+    match manager.leader() {
+        Some(_) => Ok(lines),
+        None => Err(Status::unavailable(NOT_THE_LEADER)),
+    }
 }
 
 fn target(state: &State, given: &str) -> Result<Target, Status> {
-    if let Some(task) = given.parse().ok().and_then(|it| state.task(it)) {
-        return Ok(Target::Task(task.id));
+    match (lookup::service(state, given), lookup::task(state, given)) {
+        (Ok(service), _) => Ok(Target::Service(service.id)),
+        (Err(_), Ok(task)) => Ok(Target::Task(task.id)),
+        (Err(error), Err(_)) => Err(Status::not_found(error.to_string())),
     }
-    let service = lookup::service(state, given);
-    let service = service.map_err(|error| Status::not_found(error.to_string()))?;
-    Ok(Target::Service(service.id))
 }
 
 fn missing(node: &str, tasks: &[TaskId]) -> v1::LogChunk {

@@ -3,7 +3,7 @@
 //! raises the term before it knows whether anybody would vote.
 
 use super::ballot::{Ballot, is_quorum};
-use super::links::Links;
+use super::links::{Line, Links};
 use super::pulse::Pulse;
 use super::types::Peer;
 use super::{Metrics, Raft};
@@ -160,7 +160,7 @@ async fn ask(
     match tokio::time::timeout(PRE_VOTE_LIMIT, exchange).await {
         Ok(Some(answer)) => (node, Some(answer)),
         Ok(None) | Err(_) => {
-            links.drop_link(node);
+            links.drop_link(node, Line::Raft);
             (node, None)
         }
     }

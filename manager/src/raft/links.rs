@@ -1,4 +1,4 @@
-//! One connection to each other manager, made when it is needed and dropped when it fails.
+//! Connections to the other managers, made when they are needed and dropped when they fail.
 
 use common::NodeId;
 use proto::v1::raft_client::RaftClient;
@@ -30,12 +30,22 @@ impl From<tonic::Status> for LinkError {
     }
 }
 
+type Channels = BTreeMap<(NodeId, Line), (SocketAddr, Channel)>;
+
+/// What a connection is for. Whoever is slow to read what it asked for must not hold up Raft.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Line {
+    Raft,
+    /// Users' calls that are passed on.
+    Calls,
+}
+
 #[derive(Debug, Clone)]
 pub struct Links {
     credentials: Credentials,
     /// A map of ready channels that many callers clone from; held for the look-up only, never
     /// across an await, so a plain mutex does.
-    channels: Arc<Mutex<BTreeMap<NodeId, (SocketAddr, Channel)>>>,
+    channels: Arc<Mutex<Channels>>,
 }
 
 impl Links {
@@ -52,28 +62,37 @@ impl Links {
         node: NodeId,
         address: SocketAddr,
     ) -> Result<RaftClient<Channel>, LinkError> {
-        let channel = self.channel(node, address).await?;
+        let channel = self.channel(node, address, Line::Raft).await?;
         Ok(RaftClient::new(channel)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX))
     }
 
-    pub async fn channel(&self, node: NodeId, address: SocketAddr) -> Result<Channel, LinkError> {
-        if let Some((known, channel)) = self.channels().get(&node)
+    pub async fn channel(
+        &self,
+        node: NodeId,
+        address: SocketAddr,
+        line: Line,
+    ) -> Result<Channel, LinkError> {
+        if let Some((known, channel)) = self.channels().get(&(node, line))
             && *known == address
         {
             return Ok(channel.clone());
         }
-        let expect = Expect::Node(node);
-        let channel = shell::net::connect(
-            &address.to_string(),
-            expect,
-            Some(&self.credentials),
-            CONNECT_LIMIT,
-        )
-        .await?;
-        self.channels().insert(node, (address, channel.clone()));
+        let channel = self.own_channel(node, address).await?;
+        self.channels().insert((node, line), (address, channel.clone()));
         Ok(channel)
+    }
+
+    /// For a call that may go on for hours and be read at any pace.
+    pub async fn own_channel(
+        &self,
+        node: NodeId,
+        address: SocketAddr,
+    ) -> Result<Channel, LinkError> {
+        let (address, credentials) = (address.to_string(), Some(&self.credentials));
+        let expect = Expect::Node(node);
+        Ok(shell::net::connect(&address, expect, credentials, CONNECT_LIMIT).await?)
     }
 
     /// To any manager, whichever that is by now.
@@ -83,11 +102,11 @@ impl Links {
     }
 
     /// The next call connects anew.
-    pub fn drop_link(&self, node: NodeId) {
-        self.channels().remove(&node);
+    pub fn drop_link(&self, node: NodeId, line: Line) {
+        self.channels().remove(&(node, line));
     }
 
-    fn channels(&self) -> std::sync::MutexGuard<'_, BTreeMap<NodeId, (SocketAddr, Channel)>> {
+    fn channels(&self) -> std::sync::MutexGuard<'_, Channels> {
         // The map is whole at every moment, so a panic elsewhere says nothing about it.
         self.channels.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -15,6 +15,7 @@ pub mod snapshots;
 pub mod state_machine;
 pub mod types;
 
+pub use links::Line;
 pub use proposer::{Committed, ProposeError, Proposer};
 pub use replica::{Leadership, Manager, Parts, Replica, ReplicaError, Start};
 pub use state_machine::Feed;

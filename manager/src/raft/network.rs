@@ -1,6 +1,6 @@
 //! openraft's calls to the other managers, over the links that all of them share.
 
-use super::links::{LinkError, Links};
+use super::links::{Line, LinkError, Links};
 use super::types::{Peer, TypeConfig};
 use common::NodeId;
 use openraft::error::{
@@ -82,11 +82,11 @@ impl Connection {
         let answer = match tokio::time::timeout(limit, exchange).await {
             Ok(Ok(answer)) => answer.into_inner(),
             Ok(Err(error)) => {
-                self.links.drop_link(self.target);
+                self.links.drop_link(self.target, Line::Raft);
                 return Err(RPCError::Unreachable(Unreachable::new(&error)));
             }
             Err(_) => {
-                self.links.drop_link(self.target);
+                self.links.drop_link(self.target, Line::Raft);
                 return Err(RPCError::Unreachable(Unreachable::new(&LinkError::NoAnswer)));
             }
         };

@@ -2,7 +2,7 @@
 //! a sync looks like a slow disk and not like a dead leader.
 
 use super::ballot::is_quorum;
-use super::links::Links;
+use super::links::{Line, Links};
 use super::types::Peer;
 use super::{Metrics, Raft};
 use crate::cluster_clock::ClusterClock;
@@ -24,7 +24,7 @@ pub(super) const BEAT_PERIOD: Duration = Duration::from_millis(400);
 const BEATS_WAITING_MAX: usize = 2;
 const BEAT_LIMIT: Duration = Duration::from_millis(1_000);
 /// A leader that heard from no quorum for so long says so instead of letting users wait.
-const QUORUM_LOST_AFTER: Duration = Duration::from_millis(1_500);
+pub(super) const QUORUM_LOST_AFTER: Duration = Duration::from_millis(1_500);
 
 /// The last word of a leader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,7 +210,7 @@ fn converse(
     tasks.spawn("beats to a manager", OnFailure::Log, async move {
         let _end = end;
         if exchange(&links, &pulse, (node, peer), to_send).await.is_none() {
-            links.drop_link(node);
+            links.drop_link(node, Line::Raft);
         }
         Ok::<(), Infallible>(())
     });

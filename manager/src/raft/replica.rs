@@ -6,6 +6,7 @@ use super::links::Links;
 use super::log_store::LogStore;
 use super::network::Network;
 use super::proposer::Proposer;
+use super::pulse::QUORUM_LOST_AFTER;
 use super::pulse::{self, Pulse};
 use super::snapshots::SnapshotStore;
 use super::state_machine::{Feed, StateMachine};
@@ -25,6 +26,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// A snapshot after so many entries; so many are kept behind it for followers that lag.
 const ENTRIES_PER_SNAPSHOT: u64 = 2_000;
@@ -33,6 +35,7 @@ const SNAPSHOT_PIECE_BYTES: u64 = 1 << 20;
 /// A learner this close to the leader counts as caught up.
 const CAUGHT_UP_WITHIN: u64 = 16;
 /// Twice the lease that a follower's last answer gives.
+const ANSWERS_LOOK: Duration = Duration::from_millis(50);
 const HAND_OVER_PAUSE: Duration = Duration::from_millis(100);
 const HAND_OVER_LIMIT: Duration = Duration::from_secs(2);
 /// A leader whose beats stopped for so long is not forwarded to.
@@ -224,7 +227,10 @@ impl Replica {
             .copied()
             .filter(|it| matched(it).is_some_and(|at| at + CAUGHT_UP_WITHIN >= last))
             .collect();
-        Voters { leader: metrics.id, voters: membership.voter_ids().collect(), learners, caught_up }
+        let voters: BTreeSet<NodeId> = membership.voter_ids().collect();
+        let answers = |it: &NodeId| *it == metrics.id || self.pulse.is_reachable(*it);
+        let answering = voters.iter().copied().filter(answers).collect();
+        Voters { leader: metrics.id, voters, learners, caught_up, answering }
     }
 
     pub async fn enlist(&self, node: NodeId, address: SocketAddr) -> Result<(), ReplicaError> {
@@ -240,12 +246,33 @@ impl Replica {
         let one = |node| BTreeSet::from([node]);
         let (change, retain) = match step {
             Step::HandOver => return self.hand_over().await,
-            Step::RemoveVoter(node) => (ChangeMembers::RemoveVoters(one(node)), false),
+            Step::RemoveVoter(node) => {
+                self.wait_for_a_majority_without(node).await?;
+                (ChangeMembers::RemoveVoters(one(node)), false)
+            }
             Step::RemoveLearner(node) => (ChangeMembers::RemoveNodes(one(node)), false),
             Step::PromoteLearner(node) => (ChangeMembers::AddVoterIds(one(node)), true),
         };
         let changed = self.raft.change_membership(change, retain).await;
         changed.map(drop).map_err(|error| ReplicaError::Membership(error.to_string()))
+    }
+
+    /// One that answered a moment ago may have died since: only answers to beats that were sent
+    /// after this was asked count.
+    async fn wait_for_a_majority_without(&self, node: NodeId) -> Result<(), ReplicaError> {
+        let asked = Instant::now();
+        while asked.elapsed() < QUORUM_LOST_AFTER {
+            let mut voters = self.voters();
+            let own = voters.leader;
+            let answered = |it: &NodeId| self.pulse.last_answer(*it).is_some_and(|at| at > asked);
+            voters.answering.retain(|it| *it == own || answered(it));
+            if voters.can_spare(node) {
+                return Ok(());
+            }
+            tokio::time::sleep(ANSWERS_LOOK).await;
+        }
+        let text = format!("too few of the others answer to go on without {node}");
+        Err(ReplicaError::Membership(text))
     }
 
     /// Asks the follower whose log is the longest to stand for election at once, and waits until

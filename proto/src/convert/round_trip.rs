@@ -187,7 +187,7 @@ fn failures() -> Vec<Failure> {
         Failure::MachineRestarted,
         Failure::ContainerGone,
         Failure::NoSuchImage { image: text(), detail: String::new() },
-        Failure::RegistryUnreachable { image: text(), detail: text() },
+        Failure::RegistryUnreachable { image: text(), detail: text(), tries: 3 },
         Failure::BindSourceMissing { path: text() },
         Failure::EngineRefused { detail: text() },
         Failure::NodeLost,

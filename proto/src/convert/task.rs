@@ -44,9 +44,9 @@ impl TryFrom<v1::Failure> for Failure {
             Of::Exited(Exited { code, out_of_memory }) => Failure::Exited { code, out_of_memory },
             Of::MachineRestarted(v1::Empty {}) => Failure::MachineRestarted,
             Of::ContainerGone(v1::Empty {}) => Failure::ContainerGone,
-            Of::NoSuchImage(Image { image, detail }) => Failure::NoSuchImage { image, detail },
-            Of::RegistryUnreachable(Image { image, detail }) => {
-                Failure::RegistryUnreachable { image, detail }
+            Of::NoSuchImage(Image { image, detail, .. }) => Failure::NoSuchImage { image, detail },
+            Of::RegistryUnreachable(Image { image, detail, tries }) => {
+                Failure::RegistryUnreachable { image, detail, tries }
             }
             Of::BindSourceMissing(path) => Failure::BindSourceMissing { path },
             Of::EngineRefused(detail) => Failure::EngineRefused { detail },
@@ -62,9 +62,11 @@ impl From<&Failure> for v1::Failure {
             Failure::Exited { code, out_of_memory } => Of::Exited(Exited { code, out_of_memory }),
             Failure::MachineRestarted => Of::MachineRestarted(v1::Empty {}),
             Failure::ContainerGone => Of::ContainerGone(v1::Empty {}),
-            Failure::NoSuchImage { image, detail } => Of::NoSuchImage(Image { image, detail }),
-            Failure::RegistryUnreachable { image, detail } => {
-                Of::RegistryUnreachable(Image { image, detail })
+            Failure::NoSuchImage { image, detail } => {
+                Of::NoSuchImage(Image { image, detail, tries: 0 })
+            }
+            Failure::RegistryUnreachable { image, detail, tries } => {
+                Of::RegistryUnreachable(Image { image, detail, tries })
             }
             Failure::BindSourceMissing { path } => Of::BindSourceMissing(path),
             Failure::EngineRefused { detail } => Of::EngineRefused(detail),

@@ -124,6 +124,10 @@ async fn a_removed_node_s_certificate_is_refused_whatever_it_was() {
         cluster.node(2).kill();
         cluster.client(0).set_role("n3", v1::Role::Worker).await.expect("roles are changed");
         cluster.client(1).remove_node("n3", true).await.expect("it is removed");
+        let is_out = |node: &Node| {
+            node.manager(|it| !it.replica().managers().contains_key(&removed.node)) == Some(true)
+        };
+        cluster.wait_for("it votes no more", async |it| it.nodes()[..2].iter().all(is_out)).await;
         for manager in &cluster.nodes()[..2] {
             let channel = connect(manager, Some(&removed)).await.expect("its dates are good");
             // A session is how it learns that it is out.

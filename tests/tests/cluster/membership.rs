@@ -86,6 +86,27 @@ async fn a_demotion_after_which_nothing_could_be_decided_is_refused() {
     cluster.client(other).create("web", 2).await.expect("the two go on");
 }
 
+/// So shortly after a death that nobody has noticed it yet.
+#[tokio::test]
+async fn a_demotion_that_comes_too_early_leaves_a_majority() {
+    let mut cluster = Cluster::formed(3, 0).await;
+    let leader = cluster.wait_leader().await;
+    let (dead, other) = ((leader + 1) % 3, (leader + 2) % 3);
+    let other_name = cluster.nodes()[other].name().to_owned();
+    cluster.node(dead).kill();
+    // Taken or refused: what counts is what becomes of it.
+    drop(cluster.client(leader).set_role(&other_name, v1::Role::Worker).await);
+    for attempt in 0..10 {
+        let (client, value) = (cluster.client(leader), attempt.to_string());
+        let written = client.put_label(&other_name, "n", &value).await;
+        written.expect("the two that live can decide");
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    }
+    cluster.start(dead).await;
+    cluster.client(leader).set_role(&other_name, v1::Role::Worker).await.expect("now it may go");
+    wait_voters_of(&mut cluster, &[leader, dead]).await;
+}
+
 /// With tasks running, and the leader among those that go.
 #[tokio::test]
 async fn a_manager_is_demoted_before_it_is_removed() {

@@ -250,7 +250,7 @@ fn reason(failure: OperationFailure, image: &str) -> Failure {
         },
         OperationFailure::NoSuchImage { detail } => Failure::NoSuchImage { image, detail },
         OperationFailure::RegistryUnreachable { detail } => {
-            Failure::RegistryUnreachable { image, detail }
+            Failure::RegistryUnreachable { image, detail, tries: 0 }
         }
         OperationFailure::BindSourceMissing { path } => Failure::BindSourceMissing { path },
         OperationFailure::Refused { detail } => Failure::EngineRefused { detail },

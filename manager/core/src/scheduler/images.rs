@@ -12,6 +12,8 @@ use std::time::Duration;
 
 const UNREACHABLE_FIRST: Duration = Duration::from_secs(10);
 const UNREACHABLE_MOST: Duration = Duration::from_secs(300);
+/// A rejection as old as that says nothing of the next.
+const UNREACHABLE_COUNTS_FOR: Duration = Duration::from_secs(900);
 
 /// What is known of one node and the image of the service that is being placed.
 #[derive(Debug, Clone, Copy, Default)]
@@ -90,13 +92,33 @@ fn is_image_rejection(task: &Task) -> bool {
 fn out(rejected: &[&Task]) -> Option<Out> {
     let last = rejected.iter().max_by_key(|it| (it.status.since.at, it.id))?;
     match last.status.failure {
-        Some(Failure::RegistryUnreachable { .. }) => {
-            let doublings = u32::try_from(rejected.len() - 1).unwrap_or(u32::MAX).min(16);
+        Some(Failure::RegistryUnreachable { tries, .. }) => {
+            let doublings = tries.saturating_sub(1).min(16);
             let pause = UNREACHABLE_FIRST.saturating_mul(1 << doublings).min(UNREACHABLE_MOST);
             Some(Out::Until(last.status.since.at + pause))
         }
         Some(_) | None => Some(Out::UntilReported),
     }
+}
+
+/// An agent's word with what it cannot know: how often in a row its node has said the same.
+pub(crate) fn counted(draft: &Draft<'_>, task: &Task, failure: Failure) -> Failure {
+    let Failure::RegistryUnreachable { image, detail, .. } = failure else { return failure };
+    let last = newest_rejection(draft, task)
+        .filter(|it| draft.now.at.since(it.status.since.at) < UNREACHABLE_COUNTS_FOR);
+    let before = match last.and_then(|it| it.status.failure.as_ref()) {
+        Some(Failure::RegistryUnreachable { tries, .. }) => *tries,
+        Some(_) | None => 0,
+    };
+    Failure::RegistryUnreachable { image, detail, tries: before.saturating_add(1) }
+}
+
+/// Of the same service, on the same node.
+fn newest_rejection<'a>(draft: &'a Draft<'_>, task: &Task) -> Option<&'a Task> {
+    draft
+        .tasks_of(task.service)
+        .filter(|it| it.placement == task.placement && is_image_rejection(it))
+        .max_by_key(|it| (it.status.since.at, it.id))
 }
 
 /// Whether this rejection still keeps its node out, so that it must not be forgotten.
@@ -107,10 +129,7 @@ pub(crate) fn keeps_out(draft: &Draft<'_>, task: &Task) -> bool {
     let (Some(node), Some(spec)) = (task.placement.node(), draft.spec(task.service)) else {
         return false;
     };
-    let newest = draft
-        .tasks_of(task.service)
-        .filter(|it| it.placement == task.placement && is_image_rejection(it))
-        .max_by_key(|it| (it.status.since.at, it.id));
+    let newest = newest_rejection(draft, task);
     draft.node(node).is_some()
         && newest.is_some_and(|it| it.id == task.id)
         && draft.soft.has_image(node, &spec.container.image) != HasImage::Yes

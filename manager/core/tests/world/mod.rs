@@ -308,11 +308,15 @@ impl World {
             ),
             "no-registry" => Observation::failed(
                 TaskState::Rejected,
-                Failure::RegistryUnreachable { image: text(), detail: String::new() },
+                Failure::RegistryUnreachable { image: text(), detail: String::new(), tries: 0 },
             ),
             other => panic!("no such state: {other}"),
         };
-        self.commit(vec![Change::ObserveTask { task, node, observed }]);
+        let stamp = self.stamp();
+        let mut draft = Draft::new(&self.state, &self.soft, stamp, &mut self.ids);
+        draft.observe(task, node, &observed);
+        let (changes, _) = draft.finish();
+        self.commit(changes);
     }
 }
 

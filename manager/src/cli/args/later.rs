@@ -12,12 +12,13 @@ pub(in crate::cli) enum Never {}
 struct Later(&'static str);
 
 macro_rules! later {
-    ($($what:literal: $($flag:ident)*;)*) => {
+    ($($what:literal: $($flag:ident $(-$short:literal)?)*;)*) => {
         #[derive(Debug, Args)]
         pub(in crate::cli) struct LaterFlags {
             $($(
                 #[arg(
                     long,
+                    $(short = $short,)?
                     hide = true,
                     value_parser = |_: &str| Err::<Never, Later>(Later($what))
                 )]
@@ -29,7 +30,7 @@ macro_rules! later {
 
 later! {
     "networks come": network endpoint_mode dns dns_option dns_search;
-    "published ports come": publish;
+    "published ports come": publish -'p';
     "rolling updates come": update_delay update_failure_action update_max_failure_ratio
         update_monitor update_order update_parallelism rollback_delay rollback_failure_action
         rollback_max_failure_ratio rollback_monitor rollback_order rollback_parallelism;

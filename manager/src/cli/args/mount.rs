@@ -65,6 +65,15 @@ fn split_fields(text: &str) -> Result<Vec<String>, BadMount> {
 
 impl Fields {
     fn put(&mut self, key: &str, value: Option<&str>) -> Result<(), BadMount> {
+        let is_twice = match key {
+            "type" => self.kind.is_some(),
+            "source" | "src" => self.source.is_some(),
+            "target" | "dst" | "destination" => self.target.is_some(),
+            _ => false,
+        };
+        if is_twice {
+            return bad(format!("`{key}` is said twice"));
+        }
         match (key, value) {
             ("readonly" | "ro", value) => {
                 let is_read_only = parse_flag(key, value)?;

@@ -28,10 +28,10 @@ pub(in crate::cli) struct CreateFlags {
     #[arg(long, default_value = "replicated", value_parser = parse_mode)]
     mode: ModeWord,
     /// How many tasks [default: 1]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     replicas: Option<u32>,
     /// At most so many of its tasks on one node
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     replicas_max_per_node: Option<u32>,
     /// Where its tasks may run, as in node.labels.zone==west
     #[arg(long = "constraint", value_name = "CONSTRAINT")]
@@ -86,7 +86,12 @@ pub(in crate::cli) struct ContainerFlags {
     #[arg(long, value_name = "SIGNAL")]
     stop_signal: Option<String>,
     /// How long a container may take to stop before it is killed [default: 10s]
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = parse_duration,
+        allow_hyphen_values = true
+    )]
     stop_grace_period: Option<Duration>,
     /// A small init in each container, which reaps orphans and passes signals on
     #[arg(long)]
@@ -126,13 +131,23 @@ pub(in crate::cli) struct RestartFlags {
     )]
     restart_condition: RestartCondition,
     /// How long to wait before that [default: 5s]
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = parse_duration,
+        allow_hyphen_values = true
+    )]
     restart_delay: Option<Duration>,
     /// How often at most; 0: as often as need be
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     restart_max_attempts: Option<u32>,
     /// Only attempts within this time count
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = parse_duration,
+        allow_hyphen_values = true
+    )]
     restart_window: Option<Duration>,
 }
 
@@ -149,6 +164,11 @@ pub(in crate::cli) struct Surroundings<'a> {
 pub(in crate::cli) enum BadService {
     #[error("--replicas goes with --mode replicated: a global service has one task on every node")]
     ReplicasOfGlobal,
+    #[error(
+        "--replicas-max-per-node goes with --mode replicated: a global service has one task on \
+         every node"
+    )]
+    MaxPerNodeOfGlobal,
     #[error(transparent)]
     Image(#[from] BadImage),
     #[error("--entrypoint: {0}")]
@@ -173,6 +193,11 @@ impl CreateFlags {
             (ModeWord::Global, None) => Mode::Global,
             (ModeWord::Global, Some(_)) => return Err(BadService::ReplicasOfGlobal),
         };
+        // Docker says 0 where no number is meant.
+        let replicas_max_per_node = self.replicas_max_per_node.filter(|it| *it > 0);
+        if mode == Mode::Global && replicas_max_per_node.is_some() {
+            return Err(BadService::MaxPerNodeOfGlobal);
+        }
         let made_up = || super::made_up_name::made_up(around.random);
         let task = TaskSpec {
             container: self.container(around)?,
@@ -186,8 +211,7 @@ impl CreateFlags {
             },
             restart: self.restart.policy(),
             constraints: self.constraints.clone(),
-            // Docker says 0 where no number is meant.
-            replicas_max_per_node: self.replicas_max_per_node.filter(|it| *it > 0),
+            replicas_max_per_node,
         };
         Ok(ServiceSpec {
             name: self.name.clone().unwrap_or_else(made_up),
