@@ -1,0 +1,260 @@
+//! A service: one container's settings, and how many of them are to run where.
+
+use super::{Deploy, Mount, Pairs};
+use common::image::ImageRef;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    pub image: ImageRef,
+    pub platform: Option<String>,
+    pub pull_policy: Option<PullPolicy>,
+    /// None: the image's own; empty: none at all.
+    pub entrypoint: Option<Vec<String>>,
+    pub command: Option<Vec<String>>,
+    /// With the files of variables read, and variables without a value looked up.
+    pub environment: Pairs,
+    pub labels: Pairs,
+    pub annotations: Pairs,
+    /// Known to others by this as well.
+    pub container_name: Option<String>,
+    pub hostname: Option<String>,
+    pub domain_name: Option<String>,
+    pub user: Option<String>,
+    pub groups: Vec<String>,
+    pub working_dir: Option<String>,
+    pub init: Option<bool>,
+    pub tty: bool,
+    pub stdin_open: bool,
+    pub read_only: bool,
+    pub stop_signal: Option<String>,
+    pub stop_grace_period: Option<Duration>,
+    pub health: Option<HealthCheck>,
+    pub logging: Option<Logging>,
+    pub depends_on: BTreeMap<String, Dependency>,
+    pub network: ServiceNetwork,
+    pub ports: Vec<Port>,
+    pub expose: Vec<ExposedPort>,
+    pub extra_hosts: BTreeMap<String, Vec<HostAddress>>,
+    pub dns: Vec<IpAddr>,
+    pub dns_search: Vec<String>,
+    pub dns_options: Vec<String>,
+    pub mounts: Vec<Mount>,
+    pub configs: Vec<Grant>,
+    pub secrets: Vec<Grant>,
+    pub kernel: Kernel,
+    pub deploy: Deploy,
+    /// `x-at-most-one`: rather none than two tasks.
+    pub at_most_one: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PullPolicy {
+    Always,
+    Missing,
+    Never,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HealthCheck {
+    /// The image's own is turned off.
+    Disabled,
+    Enabled(Probe),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// None: the image's own, with other times.
+    pub test: Option<ProbeCommand>,
+    pub interval: Option<Duration>,
+    pub timeout: Option<Duration>,
+    pub retries: Option<u64>,
+    pub start_period: Option<Duration>,
+    pub start_interval: Option<Duration>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProbeCommand {
+    Exec(Vec<String>),
+    Shell(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logging {
+    pub driver: Option<String>,
+    pub options: Pairs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dependency {
+    pub condition: DependencyCondition,
+    pub required: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DependencyCondition {
+    Started,
+    Healthy,
+    CompletedSuccessfully,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServiceNetwork {
+    /// The node's own.
+    Host,
+    None,
+    Attached {
+        networks: BTreeMap<String, Attachment>,
+        /// Service to the name under which this one knows it.
+        links: Vec<Link>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Attachment {
+    pub aliases: Vec<String>,
+    pub ipv4_address: Option<IpAddr>,
+    pub ipv6_address: Option<IpAddr>,
+    pub priority: i64,
+    pub driver_options: Pairs,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    pub service: String,
+    pub alias: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    pub target: u16,
+    /// None: any that is free.
+    pub published: Option<u16>,
+    pub protocol: Protocol,
+    pub mode: PortMode,
+    pub host_ip: Option<IpAddr>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Tcp,
+    Udp,
+    Sctp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PortMode {
+    /// On every node, whichever runs the task.
+    Ingress,
+    /// On the task's own node.
+    Host,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExposedPort {
+    pub first: u16,
+    pub last: u16,
+    pub protocol: Protocol,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostAddress {
+    Ip(IpAddr),
+    /// The node that the task runs on.
+    HostGateway,
+}
+
+/// A secret or config in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    pub source: String,
+    /// A path; relative ones are the cluster's to place (`/run/secrets`, `/`).
+    pub target: String,
+    pub uid: Option<String>,
+    pub gid: Option<String>,
+    pub mode: Option<u32>,
+}
+
+/// What the kernel is asked to do differently for the container.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Kernel {
+    pub privileged: bool,
+    pub capabilities_added: Vec<String>,
+    pub capabilities_dropped: Vec<String>,
+    pub security_options: Vec<String>,
+    pub devices: Vec<Device>,
+    pub device_cgroup_rules: Vec<String>,
+    pub pid: Option<PidNamespace>,
+    pub ipc: Option<IpcNamespace>,
+    pub uts: Option<UtsNamespace>,
+    pub user_namespace: Option<UserNamespace>,
+    pub cgroup: Option<CgroupNamespace>,
+    pub cgroup_parent: Option<String>,
+    pub runtime: Option<String>,
+    pub storage_options: Pairs,
+    pub sysctls: Pairs,
+    pub ulimits: BTreeMap<String, Ulimit>,
+    pub shm_bytes: Option<u64>,
+    pub oom_kill_disable: bool,
+    pub oom_score_adjustment: Option<i64>,
+    pub memory_swap: Option<Swap>,
+    pub memory_swappiness: Option<u64>,
+    pub cpu_shares: Option<u64>,
+    pub cpu_period_micros: Option<u64>,
+    pub cpu_quota_micros: Option<i64>,
+    pub cpu_realtime_period_micros: Option<u64>,
+    pub cpu_realtime_runtime_micros: Option<u64>,
+    pub cpu_set: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    pub source: String,
+    pub target: String,
+    pub permissions: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PidNamespace {
+    Host,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IpcNamespace {
+    Host,
+    None,
+    Private,
+    Shareable,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UtsNamespace {
+    Host,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserNamespace {
+    Host,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CgroupNamespace {
+    Host,
+    Private,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ulimit {
+    /// -1: no limit.
+    pub soft: i64,
+    pub hard: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Swap {
+    Unlimited,
+    /// Memory and swap together.
+    Bytes(u64),
+}

@@ -1,0 +1,150 @@
+//! A resolved tree as YAML: one style, keys in their order, nothing left to be filled in.
+
+use crate::node::{Map, Node, Style, Text, Value};
+
+/// First what a person looks for first.
+const TOP: [&str; 6] = ["name", "services", "networks", "volumes", "configs", "secrets"];
+
+/// YAML wants longer keys to be announced.
+const SIMPLE_KEY_BYTES_MAX: usize = 1000;
+
+pub(crate) fn render(tree: &Node) -> String {
+    let mut text = String::new();
+    if let Some(map) = tree.as_map() {
+        for key in TOP {
+            if let Some(entry) = map.get(key).filter(|entry| !is_empty(&entry.node)) {
+                text.push_str(key);
+                text.push(':');
+                value(&mut text, &entry.node, 1);
+            }
+        }
+    }
+    text
+}
+
+fn is_empty(node: &Node) -> bool {
+    match &node.value {
+        Value::Null => true,
+        Value::Text(_) => false,
+        Value::List(list) => list.is_empty(),
+        Value::Map(map) => map.is_empty(),
+    }
+}
+
+/// Writes what stands behind a colon or a dash, to the end of the line.
+fn value(text: &mut String, node: &Node, depth: usize) {
+    match &node.value {
+        Value::Null => text.push('\n'),
+        Value::Text(it) => {
+            text.push(' ');
+            text.push_str(&scalar(it));
+            text.push('\n');
+        }
+        Value::List(list) if list.is_empty() => text.push_str(" []\n"),
+        Value::Map(map) if map.is_empty() => text.push_str(" {}\n"),
+        Value::List(list) => {
+            text.push('\n');
+            for item in list {
+                indent(text, depth);
+                text.push('-');
+                match &item.value {
+                    Value::Map(map) if !map.is_empty() => {
+                        text.push(' ');
+                        entries(text, map, depth + 1, Start::Begun);
+                    }
+                    Value::Map(_) | Value::Null | Value::Text(_) | Value::List(_) => {
+                        value(text, item, depth + 1);
+                    }
+                }
+            }
+        }
+        Value::Map(map) => {
+            text.push('\n');
+            entries(text, map, depth, Start::NewLine);
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Start {
+    NewLine,
+    /// The dash of a list stands where the first key's blanks would.
+    Begun,
+}
+
+fn entries(text: &mut String, map: &Map, depth: usize, start: Start) {
+    for (index, (key, entry)) in map.iter().enumerate() {
+        if index > 0 || start == Start::NewLine {
+            indent(text, depth);
+        }
+        let key = if is_plain(key) { key.clone() } else { quoted(key) };
+        if key.len() > SIMPLE_KEY_BYTES_MAX {
+            text.push_str("? ");
+            text.push_str(&key);
+            text.push('\n');
+            indent(text, depth);
+        } else {
+            text.push_str(&key);
+        }
+        text.push(':');
+        value(text, &entry.node, depth + 1);
+    }
+}
+
+fn indent(text: &mut String, depth: usize) {
+    for _ in 0..depth {
+        text.push_str("  ");
+    }
+}
+
+/// Plain stays plain, because a plain number may mean another than a quoted one (`mode: 440`).
+fn scalar(text: &Text) -> String {
+    let escaped = text.text.replace('$', "$$");
+    match text.style {
+        Style::Plain if is_plain(&escaped) => escaped,
+        Style::Plain | Style::Quoted if is_word(&escaped) => escaped,
+        Style::Plain | Style::Quoted => quoted(&escaped),
+    }
+}
+
+fn is_plain(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | '-' | '+');
+    let first = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/');
+    let number = text.strip_prefix('-').unwrap_or(text);
+    number.starts_with(first)
+        && text.chars().all(inner)
+        && !matches!(text, "null" | "Null" | "NULL")
+        && !matches!(text, "---" | "...")
+}
+
+/// What no reader takes for a number, a truth or a part of YAML.
+fn is_word(text: &str) -> bool {
+    const TRUTHS: [&str; 9] = ["true", "false", "yes", "no", "on", "off", "y", "n", "null"];
+    let inner = |c: char| c.is_ascii_alphanumeric() || "_./-+:=,@ ".contains(c);
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '_')
+        && text.chars().all(inner)
+        && !text.contains(": ")
+        && !text.ends_with([':', ' '])
+        && !TRUTHS.contains(&text.to_ascii_lowercase().as_str())
+}
+
+fn quoted(text: &str) -> String {
+    let mut line = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => line.push_str("\\\""),
+            '\\' => line.push_str("\\\\"),
+            '\n' => line.push_str("\\n"),
+            '\t' => line.push_str("\\t"),
+            '\r' => line.push_str("\\r"),
+            c if c.is_control()
+                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') =>
+            {
+                line.push_str(&format!("\\u{:04x}", c as u32));
+            }
+            c => line.push(c),
+        }
+    }
+    line.push('"');
+    line
+}
