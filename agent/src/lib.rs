@@ -21,3 +21,4 @@ pub mod node;
 mod operations;
 mod route;
 mod session;
+pub mod usage;

@@ -56,7 +56,10 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments: Arguments = match agent::usage::parse() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     let result = match shell::threads::runtime() {
         Ok(runtime) => runtime.block_on(run(arguments)),
         Err(error) => Err(anyhow::Error::new(error).context("no threads can be started")),

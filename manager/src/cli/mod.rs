@@ -12,7 +12,6 @@ mod render;
 mod seen;
 mod service;
 mod target;
-mod usage;
 
 use crate::config::DaemonOptions;
 use clap::{Args, Parser, Subcommand};
@@ -94,16 +93,9 @@ where
     D: FnOnce(DaemonOptions) -> F,
     F: Future<Output = anyhow::Result<()>>,
 {
-    let arguments = match Arguments::try_parse() {
+    let arguments: Arguments = match agent::usage::parse() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            match usage::in_one_line(&error) {
-                Some(line) => out::to_stderr(format!("{line}\n").as_bytes()),
-                // Where the terminal is gone, nobody is left to be told.
-                None => drop(error.print()),
-            }
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(u8::MAX));
-        }
+        Err(code) => return code,
     };
     let result = match arguments.command {
         Command::Daemon(given) => daemon(given.into_options()).await.map_err(CliError::Daemon),
@@ -207,5 +199,34 @@ mod tests {
             let Command::Daemon(daemon) = arguments.command else { panic!("{line}") };
             assert_eq!(daemon.into_options().socket, PathBuf::from(socket), "{line}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_in_one_line() {
+        let cases = [
+            (
+                "join 10.0.0.1",
+                "error: the following required arguments were not provided: --token <TOKEN> \
+                 (`skep join --help` tells more)",
+            ),
+            (
+                "service scale web",
+                "error: invalid value 'web' for '<SERVICE=REPLICAS>...': SERVICE=REPLICAS is expected, \
+                 as in web=3 (`--help` tells more)",
+            ),
+            (
+                "service create --nam web nginx",
+                "error: unexpected argument '--nam' found (a similar argument exists: '--name') \
+                 (`skep service create --help` tells more)",
+            ),
+        ];
+        for (line, expected) in cases {
+            let words = ["skep"].into_iter().chain(line.split_whitespace());
+            let command = Arguments::command();
+            let error = command.try_get_matches_from(words).expect_err(line);
+            assert_eq!(agent::usage::in_one_line(&error).expect(line), expected);
+        }
+        let help = Arguments::command().try_get_matches_from(["skep", "--help"]);
+        assert_eq!(agent::usage::in_one_line(&help.expect_err("it is no command")), None);
     }
 }
