@@ -109,6 +109,11 @@ fn write_identity(hostname: &str, number: &str, folder: &Path) -> anyhow::Result
     replace("/etc/hosts", &fs::read_to_string(lab.join("hosts"))?)?;
     let first_boot = folder.join("booted");
     if !first_boot.exists() {
+        // A node that ran on this machine itself, by a hand or by deploy/quickstart, is none here.
+        let own_node = Path::new("/var/lib/skep");
+        if own_node.exists() {
+            fs::remove_dir_all(own_node).context("/var/lib/skep")?;
+        }
         // This machine's own settings of its engine, and its name servers, which no host can reach.
         for path in ["/etc/docker/daemon.json", "/etc/docker/key.json"] {
             if Path::new(path).exists() {
