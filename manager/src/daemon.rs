@@ -324,8 +324,7 @@ impl Plan {
             key_pem: request.key_pem,
             authority_pem: authority.certificate_pem.clone(),
         };
-        let state = manager_core::state::State::default();
-        let name = manager_core::requests::free_name(&state, &founding.name);
+        let name = manager_core::joining::free_name(&founding.name, |_| false);
         let cluster = Cluster {
             id: cluster,
             version: Version::default(),

@@ -4,6 +4,7 @@ use common::node::{Node, NodeState, Role};
 use common::service::Service;
 use common::task::{DesiredState, Observation, Task, TaskState};
 use common::{NodeId, Stamp};
+use manager_core::lookup;
 use manager_core::orchestrator;
 use manager_core::soft::Soft;
 use manager_core::state::State;
@@ -85,16 +86,10 @@ impl View {
         let node = task.placement.node();
         let known = node.and_then(|it| self.state.node(it));
         let latest = self.memory.latest.get(&task.id);
-        let node_name = match (node, known) {
-            (Some(_), Some(known)) => known.name.to_string(),
-            // It was removed, and its tasks are still told of.
-            (Some(id), None) => id.to_string(),
-            (None, _) => String::new(),
-        };
+        let node_name = node.map_or_else(String::new, |it| lookup::node_name(&self.state, it));
         v1::TaskView {
             task: Some(v1::Task::from(task)),
-            service_name: service
-                .map_or_else(|| task.service.to_string(), |it| it.spec.name.to_string()),
+            service_name: lookup::service_name(&self.state, task.service),
             node_name,
             image: service
                 .map_or_else(String::new, |it| it.spec.task.container.image.as_given().to_owned()),

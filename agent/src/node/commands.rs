@@ -123,7 +123,7 @@ where
             return Err(NodeError::Refused(why));
         }
         if let Err(reason) = self.managers.resign().await {
-            tracing::warn!(%reason, "this manager leaves, and the others go on counting it");
+            tracing::warn!(%reason, "this manager leaves without having resigned");
             self.managers.part().await;
         }
         member.agent.goodbye(GoodbyeReason::Leave, GOODBYE_LIMIT).await;

@@ -12,6 +12,7 @@ pub mod change;
 pub mod draft;
 mod eviction;
 pub mod invariants;
+pub mod joining;
 pub mod leader;
 pub mod liveness;
 pub mod log_desk;

@@ -1,6 +1,7 @@
 //! Which nodes are asked for which logs, for whom. A reader that follows gets the tasks that are
 //! made later, and goes on with those of a node that was away.
 
+use crate::lookup;
 use crate::state::State;
 use common::calendar::parse_rfc3339;
 use common::service::ServicePhase;
@@ -186,15 +187,13 @@ impl LogDesk {
                 Patience::Waiting => overdue.push(*id),
             }
         }
-        if self.readers.get(&reader).is_some_and(|it| it.query.follow) {
+        if self.follows(reader) {
             self.look_for(reader, state, &mut out);
         }
         for id in overdue {
             let Some(ask) = self.asks.remove(&id) else { continue };
-            self.set_courses(&ask, Course::Away);
             out.push(Output::Cancel { ask: id, node: ask.node });
-            let tasks = ask.tasks.into_keys().collect();
-            out.push(Output::Away { reader, node: ask.node, tasks });
+            self.lost(ask, &mut out);
         }
         self.end_if_over(reader, state, &mut out);
         out
@@ -235,7 +234,7 @@ impl LogDesk {
         }
         let readers: Vec<ReaderId> = self.readers.keys().copied().collect();
         for id in readers {
-            if self.readers.get(&id).is_some_and(|it| it.query.follow) {
+            if self.follows(id) {
                 self.look_for(id, state, &mut out);
             }
             self.end_if_over(id, state, &mut out);
@@ -293,14 +292,14 @@ impl LogDesk {
     pub fn broken(&mut self, ask: AskId, node: NodeId, state: &State) -> Vec<Output> {
         let mut out = Vec::new();
         let Some(ask) = self.take(ask, node) else { return out };
-        if self.readers.get(&ask.reader).is_some_and(|it| it.query.follow) {
+        let reader = ask.reader;
+        if self.follows(reader) {
             self.set_courses(&ask, Course::Broken);
-            self.look_for(ask.reader, state, &mut out);
+            self.look_for(reader, state, &mut out);
         } else {
-            let tasks = ask.tasks.keys().copied().collect();
-            out.push(Output::Away { reader: ask.reader, node, tasks });
+            self.lost(ask, &mut out);
         }
-        self.end_if_over(ask.reader, state, &mut out);
+        self.end_if_over(reader, state, &mut out);
         out
     }
 
@@ -321,10 +320,18 @@ impl LogDesk {
             self.asks.iter().filter(|(_, it)| it.node == node).map(|(id, _)| *id).collect();
         for ask in gone {
             let Some(ask) = self.asks.remove(&ask) else { continue };
-            self.set_courses(&ask, Course::Away);
-            let tasks = ask.tasks.into_keys().collect();
-            out.push(Output::Away { reader: ask.reader, node, tasks });
+            self.lost(ask, out);
         }
+    }
+
+    fn lost(&mut self, ask: Ask, out: &mut Vec<Output>) {
+        self.set_courses(&ask, Course::Away);
+        let tasks = ask.tasks.into_keys().collect();
+        out.push(Output::Away { reader: ask.reader, node: ask.node, tasks });
+    }
+
+    fn follows(&self, reader: ReaderId) -> bool {
+        self.readers.get(&reader).is_some_and(|it| it.query.follow)
     }
 
     fn is_there(&self, node: NodeId, state: &State) -> bool {
@@ -383,12 +390,12 @@ impl LogDesk {
         let asked = |task: &&Arc<Task>| {
             reader.courses.insert(task.id, Course::Asked);
             let seen = reader.seen.get(&task.id).cloned();
-            (task.id, AskedTask { name: slot_name(state, task), seen })
+            (task.id, AskedTask { name: lookup::slot_name(state, task), seen })
         };
         let tasks: BTreeMap<TaskId, AskedTask> = tasks.iter().map(asked).collect();
         let ask = AskId(self.next_number());
         let named = tasks.keys().copied().collect();
-        let node_name = node_name(state, node);
+        let node_name = lookup::node_name(state, node);
         let patience = Patience::Fresh;
         self.asks.insert(ask, Ask { reader: id, node, node_name, tasks, patience });
         Output::Ask { ask, node, tasks: named, query }
@@ -428,14 +435,4 @@ fn tasks_of(state: &State, target: Target) -> Vec<&Arc<Task>> {
 /// Whoever follows asks for the log of a container once it runs: before, it may not be there yet.
 fn has_log(task: &Task, follow: bool) -> bool {
     !follow || task.status.state >= TaskState::Running
-}
-
-fn slot_name(state: &State, task: &Task) -> String {
-    let service = state.service(task.service);
-    let name = service.map_or_else(|| task.service.to_string(), |it| it.spec.name.to_string());
-    format!("{name}.{}", task.slot)
-}
-
-pub fn node_name(state: &State, node: NodeId) -> String {
-    state.node(node).map_or_else(|| node.to_string(), |it| it.name.to_string())
 }

@@ -1,9 +1,10 @@
-//! Names, IDs and beginnings of IDs, as people type them.
+//! Names, IDs and beginnings of IDs, as people type them; and the names that they read.
 
 use crate::state::State;
 use common::node::Node;
 use common::service::{Service, ServicePhase};
 use common::task::Task;
+use common::{NodeId, ServiceId};
 use std::sync::Arc;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +32,20 @@ pub fn node<'a>(state: &'a State, given: &str) -> Result<&'a Arc<Node>, NotFound
         return Ok(node);
     }
     one("node", given, state.nodes().filter(|it| begins(&it.id.to_string(), given)))
+}
+
+/// `web.1`
+pub fn slot_name(state: &State, task: &Task) -> String {
+    format!("{}.{}", service_name(state, task.service), task.slot)
+}
+
+/// What was removed has its ID left.
+pub fn service_name(state: &State, id: ServiceId) -> String {
+    state.service(id).map_or_else(|| id.to_string(), |it| it.spec.name.to_string())
+}
+
+pub fn node_name(state: &State, id: NodeId) -> String {
+    state.node(id).map_or_else(|| id.to_string(), |it| it.name.to_string())
 }
 
 fn begins(id: &str, given: &str) -> bool {

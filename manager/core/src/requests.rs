@@ -4,7 +4,7 @@ use crate::change::Change;
 use crate::lookup::{self, NotFound};
 use crate::state::State;
 use common::container::MountSource;
-use common::node::{Availability, Incapability, Node, NodeKind, NodeSpec, NodeState, Role};
+use common::node::{Availability, Incapability, Node, NodeKind, NodeSpec, Role};
 use common::resources::display_cpus;
 use common::service::{Mode, ServiceSpec};
 use common::units::display_bytes;
@@ -102,11 +102,11 @@ fn check_spec(spec: &ServiceSpec) -> Answer<()> {
 
 /// As Docker Engine takes them; with another one no container would ever start.
 fn is_signal(given: &str) -> bool {
-    const NAMES: [&str; 35] = [
+    const NAMES: [&str; 36] = [
         "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT",
         "KILL", "PIPE", "POLL", "PROF", "PWR", "QUIT", "RTMAX", "RTMIN", "SEGV", "STKFLT", "STOP",
         "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "USR1", "USR2", "VTALRM", "WINCH",
-        "XCPU",
+        "XCPU", "XFSZ",
     ];
     const REAL_TIME: std::ops::RangeInclusive<u32> = 1..=15;
     if let Ok(number) = given.parse::<u32>() {
@@ -117,7 +117,7 @@ fn is_signal(given: &str) -> bool {
     let offset = name.strip_prefix("RTMIN+").or_else(|| name.strip_prefix("RTMAX-"));
     let is_real_time =
         offset.and_then(|it| it.parse().ok()).is_some_and(|it| REAL_TIME.contains(&it));
-    is_real_time || NAMES.contains(&name) || name == "XFSZ"
+    is_real_time || NAMES.contains(&name)
 }
 
 fn check_mounts(spec: &ServiceSpec) -> Answer<()> {
@@ -328,35 +328,4 @@ pub fn remove_node(state: &State, given: &str, force: bool) -> Answer<Vec<Change
         )));
     }
     Ok(vec![Change::RemoveNode { node: node.id, base: node.version }])
-}
-
-/// What is left of attempts of this machine to join that were cut off: it was let in, and never
-/// came.
-pub fn forget_unfinished(state: &State, joiner: &Node) -> Vec<Change> {
-    let never_came = |it: &&Arc<Node>| {
-        it.status.state == NodeState::Joining
-            && it.address == joiner.address
-            && it.description.hostname == joiner.description.hostname
-    };
-    let ghosts = state.nodes().filter(never_came);
-    ghosts.map(|it| Change::RemoveNode { node: it.id, base: it.version }).collect()
-}
-
-/// A name that is free: the wished one, or it with a number behind it.
-pub fn free_name(state: &State, wished: &str) -> String {
-    let clean: String = wished
-        .split('.')
-        .next()
-        .unwrap_or(wished)
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' })
-        .take(58)
-        .collect();
-    let base = clean.trim_matches('-');
-    let base = if base.is_empty() { "node" } else { base };
-    if state.node_named(base).is_none() {
-        return base.to_owned();
-    }
-    let numbered = (2..).map(|number| format!("{base}-{number}"));
-    numbered.into_iter().find(|it| state.node_named(it).is_none()).unwrap_or_default()
 }

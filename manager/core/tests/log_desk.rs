@@ -192,6 +192,25 @@ fn whoever_follows_goes_on_where_a_node_was_lost() {
 }
 
 #[test]
+fn a_node_that_does_not_begin_is_waited_for_twice_and_asked_again() {
+    let mut world = World::new();
+    world.task(ONE, 1, A);
+    world.task(TWO, 2, B);
+    world.runs(ONE, A);
+    world.runs(TWO, B);
+    let (reader, out) = world.read(FOLLOW);
+    let (begins, silent) = (asked(&out[0]).0, asked(&out[1]).0);
+    world.desk.begun(begins, A);
+    world.desk.begun(silent, A);
+    assert_eq!(world.desk.look_for_overdue(reader, &world.state), []);
+    let away = Output::Away { reader, node: B, tasks: vec![TWO] };
+    let cancel = Output::Cancel { ask: silent, node: B };
+    assert_eq!(world.desk.look_for_overdue(reader, &world.state), [cancel, away]);
+    let out = world.desk.look_for_overdue(reader, &world.state);
+    assert_eq!((asked(&out[0]).1, out.len()), (B, 1));
+}
+
+#[test]
 fn a_reader_that_goes_is_told_to_the_nodes() {
     let mut world = World::new();
     world.task(ONE, 1, A);

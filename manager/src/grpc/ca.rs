@@ -1,5 +1,6 @@
 //! How a machine becomes a member, and how its certificate is renewed.
 
+use super::control::refused;
 use super::gate::ON_BEHALF;
 use super::manager;
 use crate::ca::Subject;
@@ -8,9 +9,7 @@ use crate::seat::Seat;
 use common::node::{Node, NodeKind, NodeSpec, Role};
 use common::token::role_of;
 use common::{IdGen, Name, NodeId};
-use manager_core::change::{Batch, Change, Unity};
-use manager_core::requests::{self, free_name};
-use manager_core::state::State;
+use manager_core::joining;
 use proto::v1;
 use proto::v1::ca_server::Ca;
 use shell::tls::Caller;
@@ -102,7 +101,6 @@ fn caller(request: &Request<v1::RenewRequest>) -> Result<NodeId, Status> {
 struct Joiner {
     /// None: any name that is free, made from the host name.
     name: Option<Name>,
-    hostname: String,
     node: Node,
 }
 
@@ -133,44 +131,16 @@ impl Joiner {
         let mut node = Node::joining(NodeId::default(), unnamed, spec, (address, kind));
         node.description.hostname.clone_from(&request.hostname);
         node.description.program_version.clone_from(&request.program_version);
-        Ok(Joiner { name, hostname: request.hostname.clone(), node })
-    }
-
-    /// A machine that was cut off in the middle of joining has left a record that nobody will ever
-    /// fill: the same machine takes its place, and its name.
-    fn changes(&self, state: &State, id: NodeId) -> Result<(Name, Vec<Change>), Status> {
-        let mut state = state.clone();
-        let ghosts = requests::forget_unfinished(&state, &self.node);
-        let version = state.version();
-        let batch =
-            Batch { stamp: state.clock(), unity: Unity::EachAlone, changes: ghosts.clone() };
-        state.apply(version, &batch);
-        let name = self.name_in(&state)?;
-        let node = Node { id, name: name.clone(), ..self.node.clone() };
-        let added = Change::AddNode(Box::new(node));
-        Ok((name, ghosts.into_iter().chain([added]).collect()))
-    }
-
-    fn name_in(&self, state: &State) -> Result<Name, Status> {
-        match &self.name {
-            Some(name) if state.node_named(name.as_str()).is_some() => {
-                Err(Status::failed_precondition(format!(
-                    "a node named {name} exists already: choose another name with --name, or \
-                     remove that one with `skep node rm {name}`"
-                )))
-            }
-            Some(name) => Ok(name.clone()),
-            None => free_name(state, &self.hostname)
-                .parse()
-                .map_err(|error| Status::internal(format!("no name can be made: {error}"))),
-        }
+        Ok(Joiner { name, node })
     }
 }
 
 async fn admit(manager: &Manager, id: NodeId, joiner: &Joiner) -> Result<Name, Status> {
     let mut failed = Status::internal("no attempt was made");
     for _ in 0..NAME_ATTEMPTS {
-        let (name, changes) = joiner.changes(&manager.state(), id)?;
+        let node = Node { id, ..joiner.node.clone() };
+        let admitted = joining::admit(&manager.state(), &node, joiner.name.as_ref());
+        let (name, changes) = admitted.map_err(refused)?;
         match manager.commit(changes).await {
             Ok(()) => return Ok(name),
             Err(status) if status.code() == tonic::Code::FailedPrecondition => failed = status,

@@ -4,9 +4,7 @@
 use crate::manager::Manager;
 use common::{NodeId, TaskId};
 use manager_core::leader::SessionId;
-use manager_core::log_desk::{
-    AskId, Line, LogDesk, Output, Query, ReaderId, Target, Wish, node_name,
-};
+use manager_core::log_desk::{AskId, Line, LogDesk, Output, Query, ReaderId, Target, Wish};
 use manager_core::lookup;
 use manager_core::state::State;
 use proto::v1;
@@ -174,7 +172,7 @@ impl Book {
                 Output::Away { reader, node, tasks } => {
                     if let Some(lines) = self.readers.get(&reader) {
                         // Whoever reads so slowly that there is no room has lines in plenty.
-                        drop(lines.try_send(Ok(missing(&node_name(state, node), &tasks))));
+                        drop(lines.try_send(Ok(missing(&lookup::node_name(state, node), &tasks))));
                     }
                 }
                 Output::End { reader } => {

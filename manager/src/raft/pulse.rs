@@ -84,6 +84,10 @@ impl Pulse {
         Retiring(self.retires.clone())
     }
 
+    pub(super) fn answers(&self) -> watch::Receiver<BTreeMap<NodeId, Instant>> {
+        self.answered.subscribe()
+    }
+
     /// When each manager last answered this one's beats.
     pub(super) fn last_answer(&self, node: NodeId) -> Option<Instant> {
         self.answered.borrow().get(&node).copied()

@@ -34,7 +34,6 @@ const ENTRIES_KEPT: u64 = 500;
 const SNAPSHOT_PIECE_BYTES: u64 = 1 << 20;
 /// A learner this close to the leader counts as caught up.
 const CAUGHT_UP_WITHIN: u64 = 16;
-const ANSWERS_LOOK: Duration = Duration::from_millis(50);
 /// Twice the lease that a follower's last answer gives.
 const HAND_OVER_PAUSE: Duration = Duration::from_millis(100);
 const HAND_OVER_LIMIT: Duration = Duration::from_secs(2);
@@ -257,19 +256,20 @@ impl Replica {
         changed.map(drop).map_err(|error| ReplicaError::Membership(error.to_string()))
     }
 
-    /// One that answered a moment ago may have died since: only answers to beats that were sent
-    /// after this was asked count.
+    /// One that answered a moment ago may have died since: only what it answers from now on counts.
     async fn wait_for_a_majority_without(&self, node: NodeId) -> Result<(), ReplicaError> {
         let asked = Instant::now();
-        while asked.elapsed() < QUORUM_LOST_AFTER {
+        let mut answers = self.pulse.answers();
+        let suffices = |answers: &BTreeMap<NodeId, Instant>| {
             let mut voters = self.voters();
             let own = voters.leader;
-            let answered = |it: &NodeId| self.pulse.last_answer(*it).is_some_and(|at| at > asked);
+            let answered = |it: &NodeId| answers.get(it).is_some_and(|at| *at > asked);
             voters.answering.retain(|it| *it == own || answered(it));
-            if voters.can_spare(node) {
-                return Ok(());
-            }
-            tokio::time::sleep(ANSWERS_LOOK).await;
+            voters.can_spare(node)
+        };
+        let heard = answers.wait_for(suffices);
+        if let Ok(Ok(_)) = tokio::time::timeout(QUORUM_LOST_AFTER, heard).await {
+            return Ok(());
         }
         let text = format!("too few of the others answer to go on without {node}");
         Err(ReplicaError::Membership(text))
