@@ -37,6 +37,9 @@ pub struct ContainerSpec {
     /// A small init as process 1, which reaps orphans and passes signals on.
     #[serde(default)]
     pub init: bool,
+    /// None: the image's own, if it has one.
+    #[serde(default)]
+    pub health: Option<HealthCheck>,
     #[serde(default)]
     pub tty: bool,
     /// The container's root file system cannot be written.
@@ -63,10 +66,38 @@ impl ContainerSpec {
             stop_signal: None,
             stop_grace: STOP_GRACE_DEFAULT,
             init: false,
+            health: None,
             tty: false,
             read_only: false,
         }
     }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HealthCheck {
+    /// The image's own is turned off.
+    Disabled,
+    Enabled(Probe),
+}
+
+/// What is none is as the image says, or else as the engine would have it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Probe {
+    pub test: Option<ProbeCommand>,
+    pub interval: Option<Duration>,
+    pub timeout: Option<Duration>,
+    pub retries: Option<u64>,
+    /// Failures this early do not count.
+    pub start_period: Option<Duration>,
+    /// The interval until the first success, within the start period.
+    pub start_interval: Option<Duration>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ProbeCommand {
+    Exec(Vec<String>),
+    Shell(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -20,6 +20,33 @@ pub struct ServiceSpec {
     pub labels: BTreeMap<String, String>,
     pub mode: Mode,
     pub task: Arc<TaskSpec>,
+    /// The stack that it belongs to.
+    #[serde(default)]
+    pub stack: Option<Name>,
+    /// How its tasks are replaced when what they are made from changes.
+    #[serde(default)]
+    pub update: UpdatePolicy,
+    /// The same when they go back to what they were made from before.
+    #[serde(default)]
+    pub rollback: UpdatePolicy,
+    /// What has to be there before its first tasks start.
+    #[serde(default)]
+    pub depends_on: Vec<Dependency>,
+}
+
+impl ServiceSpec {
+    pub fn new(name: Name, mode: Mode, task: TaskSpec) -> ServiceSpec {
+        ServiceSpec {
+            name,
+            labels: BTreeMap::new(),
+            mode,
+            task: Arc::new(task),
+            stack: None,
+            update: UpdatePolicy::default(),
+            rollback: UpdatePolicy::default(),
+            depends_on: Vec::new(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +55,32 @@ pub enum Mode {
     Replicated { replicas: u32 },
     /// One task on every node that may run it.
     Global,
+    /// So many tasks that run to their end, no more of them at a time than said; zero: all.
+    ReplicatedJob { completions: u32, concurrent_max: u32 },
+    /// One task that runs to its end on every node that may run it.
+    GlobalJob,
+}
+
+impl Mode {
+    /// Whether a task that has done its work is not replaced.
+    pub fn is_job(self) -> bool {
+        match self {
+            Mode::Replicated { .. } | Mode::Global => false,
+            Mode::ReplicatedJob { .. } | Mode::GlobalJob => true,
+        }
+    }
+
+    /// Whether every node has a slot of its own.
+    pub fn is_per_node(self) -> bool {
+        match self {
+            Mode::Replicated { .. } | Mode::ReplicatedJob { .. } => false,
+            Mode::Global | Mode::GlobalJob => true,
+        }
+    }
+
+    pub fn is_same_kind(self, other: Mode) -> bool {
+        (self.is_job(), self.is_per_node()) == (other.is_job(), other.is_per_node())
+    }
 }
 
 /// The part of a service that its tasks are made from.
@@ -45,9 +98,28 @@ pub struct TaskSpec {
     /// No more tasks of this service on one node than this; none: no such limit.
     #[serde(default)]
     pub replicas_max_per_node: Option<u32>,
+    /// Labels over whose values tasks are spread, the most important first.
+    #[serde(default)]
+    pub spread: Vec<String>,
+    /// None: as many processes as the node allows.
+    #[serde(default)]
+    pub pids_max: Option<u64>,
+    /// Rather none than two tasks in a slot, also where a node is only cut off.
+    #[serde(default)]
+    pub at_most_one: bool,
+    /// Counted up to have new tasks though nothing else differs.
+    #[serde(default)]
+    pub force: u64,
 }
 
 impl TaskSpec {
+    /// Whether a task that was made from the other may go on as one of this: what differs, if
+    /// anything, says where tasks go and what becomes of ended ones.
+    pub fn is_satisfied_by(&self, other: &TaskSpec) -> bool {
+        (&self.container, self.limits, self.pids_max, self.at_most_one, self.force)
+            == (&other.container, other.limits, other.pids_max, other.at_most_one, other.force)
+    }
+
     pub fn of_container(container: ContainerSpec) -> TaskSpec {
         TaskSpec {
             container,
@@ -56,6 +128,10 @@ impl TaskSpec {
             restart: RestartPolicy::default(),
             constraints: Vec::new(),
             replicas_max_per_node: None,
+            spread: Vec::new(),
+            pids_max: None,
+            at_most_one: false,
+            force: 0,
         }
     }
 }
@@ -87,6 +163,92 @@ pub enum RestartCondition {
     Never,
     OnFailure,
     Any,
+}
+
+pub const UPDATE_MONITOR_DEFAULT: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdatePolicy {
+    /// So many slots at a time; zero: all.
+    pub parallelism: u32,
+    /// Between one slot and the next.
+    pub delay: Duration,
+    pub on_failure: FailureAction,
+    /// A task that fails within this stretch counts against the update.
+    pub monitor: Duration,
+    /// Of the slots; more failing than these is a failed update.
+    pub failure_ratio_max: Ratio,
+    pub order: UpdateOrder,
+}
+
+impl Default for UpdatePolicy {
+    fn default() -> Self {
+        Self {
+            parallelism: 1,
+            delay: Duration::ZERO,
+            on_failure: FailureAction::Pause,
+            monitor: UPDATE_MONITOR_DEFAULT,
+            failure_ratio_max: Ratio::ZERO,
+            order: UpdateOrder::StopFirst,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FailureAction {
+    Pause,
+    Continue,
+    Rollback,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UpdateOrder {
+    StopFirst,
+    StartFirst,
+}
+
+/// A share from 0 to 1, in millionths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Ratio(pub u32);
+
+impl Ratio {
+    pub const ZERO: Ratio = Ratio(0);
+    pub const ONE: Ratio = Ratio(1_000_000);
+
+    /// None where it is not between 0 and 1.
+    pub fn from_share(share: f64) -> Option<Ratio> {
+        let is_share = (0.0..=1.0).contains(&share);
+        is_share.then(|| Ratio((share * 1e6).round() as u32))
+    }
+
+    pub fn share(self) -> f64 {
+        f64::from(self.0) / 1e6
+    }
+
+    pub fn is_exceeded_by(self, part: usize, whole: usize) -> bool {
+        part as u128 * 1_000_000 > u128::from(self.0) * whole as u128
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dependency {
+    /// Its full name.
+    pub service: Name,
+    pub condition: DependencyCondition,
+    /// Otherwise it is waited for no longer than a while.
+    pub required: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DependencyCondition {
+    /// One of its tasks runs, or has run.
+    Started,
+    /// One of its tasks runs, and is healthy if it has a health check.
+    Healthy,
+    /// All its tasks have come to a good end.
+    CompletedSuccessfully,
 }
 
 /// A service in the cluster's state.

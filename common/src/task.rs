@@ -56,6 +56,8 @@ impl Placement {
 /// Only ever raised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum DesiredState {
+    /// Everything is made ready, and nothing started yet: another task has the slot still.
+    Ready,
     Running,
     /// To be stopped; its record and its container stay for the history.
     Shutdown,
@@ -66,6 +68,7 @@ pub enum DesiredState {
 impl DesiredState {
     pub fn as_str(self) -> &'static str {
         match self {
+            DesiredState::Ready => "Ready",
             DesiredState::Running => "Running",
             DesiredState::Shutdown => "Shutdown",
             DesiredState::Remove => "Remove",
@@ -189,6 +192,11 @@ pub enum Failure {
     },
     /// It ended because its machine or its engine was restarted.
     MachineRestarted,
+    /// Its health check failed so often that it does not count as running any more.
+    Unhealthy {
+        /// What the check said last.
+        detail: String,
+    },
     /// Somebody removed the container behind our back.
     ContainerGone,
     /// The node has not got the image, and no registry gave it.
@@ -222,6 +230,7 @@ impl Failure {
             Failure::NoSuchImage { .. } | Failure::RegistryUnreachable { .. } => true,
             Failure::Exited { .. }
             | Failure::MachineRestarted
+            | Failure::Unhealthy { .. }
             | Failure::ContainerGone
             | Failure::BindSourceMissing { .. }
             | Failure::EngineRefused { .. }
@@ -240,6 +249,9 @@ impl fmt::Display for Failure {
                 write!(f, "out of memory: killed by the kernel at its memory limit (exit {code})")
             }
             Failure::MachineRestarted => f.write_str("its machine or Docker Engine was restarted"),
+            Failure::Unhealthy { detail } => {
+                write!(f, "its health check failed{}", paren(detail))
+            }
             Failure::ContainerGone => f.write_str("its container was removed from outside"),
             Failure::NoSuchImage { image, detail } => {
                 write!(f, "No such image: {image}{}", paren(detail))
@@ -270,8 +282,8 @@ impl Task {
         Ok(())
     }
 
-    /// Whether it fills its slot: wanted, and not ended.
+    /// Whether it fills its slot or is to fill it: wanted, and not ended.
     pub fn is_live(&self) -> bool {
-        self.desired == DesiredState::Running && !self.status.state.is_terminal()
+        self.desired <= DesiredState::Running && !self.status.state.is_terminal()
     }
 }

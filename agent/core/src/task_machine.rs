@@ -7,6 +7,8 @@ use common::task::{DesiredState, Failure, Observation, TaskState};
 /// What the managers want of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
+    /// Its container is to be there, and not to be started yet.
+    Prepare,
     Run,
     /// Its container stays, for its log.
     Stop,
@@ -19,6 +21,7 @@ pub enum Wanted {
 impl From<DesiredState> for Wanted {
     fn from(desired: DesiredState) -> Wanted {
         match desired {
+            DesiredState::Ready => Wanted::Prepare,
             DesiredState::Running => Wanted::Run,
             DesiredState::Shutdown => Wanted::Stop,
             DesiredState::Remove => Wanted::Remove,
@@ -99,7 +102,8 @@ pub struct Situation<'a> {
 pub fn next_step(situation: &Situation<'_>) -> Step {
     match situation.wanted {
         Wanted::Unsaid => Step::Nothing,
-        Wanted::Run if situation.ended => stop_if_running(situation.known),
+        Wanted::Prepare | Wanted::Run if situation.ended => stop_if_running(situation.known),
+        Wanted::Prepare => step_towards_ready(situation.known, situation.image),
         Wanted::Run => step_towards_running(situation.known, situation.image),
         Wanted::Stop => stop_if_running(situation.known),
         Wanted::Remove => match situation.known {
@@ -117,19 +121,29 @@ fn stop_if_running(known: &Known) -> Step {
     }
 }
 
-fn step_towards_running(known: &Known, image: Image) -> Step {
+fn step_towards_ready(known: &Known, image: Image) -> Step {
     match (known, image) {
         (Known::None, Image::Missing) => Step::Pull,
         (Known::None, Image::Untried | Image::Pulled) => Step::Create,
-        (Known::Created(_), _) => Step::Start,
-        (Known::Running(_) | Known::Ended(_, _) | Known::Gone, _) => Step::Nothing,
+        (Known::Created(_) | Known::Running(_) | Known::Ended(_, _) | Known::Gone, _) => {
+            Step::Nothing
+        }
+    }
+}
+
+fn step_towards_running(known: &Known, image: Image) -> Step {
+    match known {
+        Known::Created(_) => Step::Start,
+        Known::None | Known::Running(_) | Known::Ended(_, _) | Known::Gone => {
+            step_towards_ready(known, image)
+        }
     }
 }
 
 /// What can be said of a task, as far as its container tells it.
 pub fn observe(wanted: Wanted, known: &Known, busy: Option<Busy>) -> Observation {
     let ends = match wanted {
-        Wanted::Run | Wanted::Unsaid => false,
+        Wanted::Prepare | Wanted::Run | Wanted::Unsaid => false,
         Wanted::Stop | Wanted::Remove => true,
     };
     match known {
@@ -140,6 +154,7 @@ pub fn observe(wanted: Wanted, known: &Known, busy: Option<Busy>) -> Observation
         Known::None | Known::Created(_) if ends && !may_run_soon(busy) => {
             Observation::of(TaskState::Shutdown)
         }
+        Known::Created(_) if wanted == Wanted::Prepare => Observation::of(TaskState::Ready),
         Known::Created(_) => Observation::of(TaskState::Starting),
         Known::None if busy == Some(Busy::Pull) => Observation::of(TaskState::Preparing),
         Known::None => Observation::of(TaskState::Accepted),

@@ -201,7 +201,7 @@ impl Worker {
             let entry = self.tasks.get_mut(&task).expect("it was looked up above");
             if is_sure {
                 settle_one(entry, wanted, actions);
-            } else if wanted == Wanted::Run && entry.observed.is_none() {
+            } else if matches!(wanted, Wanted::Prepare | Wanted::Run) && entry.observed.is_none() {
                 actions.extend(entry.advance(Observation::of(TaskState::Accepted)));
             }
             // Before all is heard, nobody knows what will turn out to be assigned.

@@ -151,8 +151,10 @@ impl World {
         let task = self.a_task();
         let desired = match self.wanted.get(&task) {
             None if self.spent.contains(&task) => return,
+            None if self.dice.below(3) == 0 => Some(DesiredState::Ready),
             None => Some(DesiredState::Running),
-            Some(DesiredState::Running) => Some(DesiredState::Shutdown),
+            Some(DesiredState::Ready) if self.dice.below(2) == 0 => Some(DesiredState::Running),
+            Some(DesiredState::Ready | DesiredState::Running) => Some(DesiredState::Shutdown),
             Some(DesiredState::Shutdown) if self.dice.below(2) == 0 => Some(DesiredState::Remove),
             Some(DesiredState::Shutdown | DesiredState::Remove) => None,
         };
@@ -267,8 +269,9 @@ impl World {
             let phase = self.containers.get(&task);
             let ended = self.reported.get(&task).is_some_and(|it| it.is_terminal());
             match self.wanted.get(&task) {
+                Some(DesiredState::Ready) if !ended => assert_eq!(phase, Some(&Phase::Created)),
                 Some(DesiredState::Running) if !ended => assert_eq!(phase, Some(&Phase::Running)),
-                Some(DesiredState::Running | DesiredState::Shutdown) => {
+                Some(DesiredState::Ready | DesiredState::Running | DesiredState::Shutdown) => {
                     assert_ne!(phase, Some(&Phase::Running));
                     assert!(ended);
                 }

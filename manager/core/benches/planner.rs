@@ -10,9 +10,7 @@ use manager_core::draft::Draft;
 use manager_core::planner::Planner;
 use manager_core::soft::Soft;
 use manager_core::state::State;
-use std::collections::BTreeMap;
 use std::io::Write;
-use std::sync::Arc;
 use std::time::Instant;
 
 const RUNS: usize = 5;
@@ -75,15 +73,9 @@ fn service(number: u32, replicas: u32, ids: &mut IdGen) -> Change {
     let image = "web:1".parse().expect("an image");
     let mut task = TaskSpec::of_container(ContainerSpec::of_image(image));
     task.reservations.memory_bytes = 1 << 20;
-    Change::CreateService {
-        id: ids.service(),
-        spec: Box::new(ServiceSpec {
-            name: format!("service{number}").parse().expect("a good name"),
-            labels: BTreeMap::new(),
-            mode: Mode::Replicated { replicas },
-            task: Arc::new(task),
-        }),
-    }
+    let name = format!("service{number}").parse().expect("a good name");
+    let spec = ServiceSpec::new(name, Mode::Replicated { replicas }, task);
+    Change::CreateService { id: ids.service(), spec: Box::new(spec) }
 }
 
 /// From the kernel's own book-keeping, where there is any.

@@ -1,8 +1,7 @@
 //! Facts that hold in every state, whatever happened before.
 
 use crate::state::State;
-use common::service::Mode;
-use common::task::{DesiredState, Placement, Slot, TaskState};
+use common::task::{Placement, Slot, TaskState};
 use std::collections::BTreeMap;
 
 /// What is wrong with a state; empty where nothing is.
@@ -40,13 +39,11 @@ fn slots(state: &State, found: &mut Vec<String>) {
         let mut live: BTreeMap<Slot, u32> = BTreeMap::new();
         for task in state.tasks_of(service.id).filter(|it| it.is_live()) {
             *live.entry(task.slot).or_default() += 1;
-            let fits = match (service.spec.mode, task.slot) {
-                (Mode::Replicated { .. }, Slot::Replica(_)) | (Mode::Global, Slot::Node(_)) => true,
-                (Mode::Replicated { .. }, Slot::Node(_)) | (Mode::Global, Slot::Replica(_)) => {
-                    false
-                }
+            let is_per_node = match task.slot {
+                Slot::Replica(_) => false,
+                Slot::Node(_) => true,
             };
-            if !fits || task.desired != DesiredState::Running {
+            if is_per_node != service.spec.mode.is_per_node() {
                 found.push(format!("task {} is in a slot of another mode", task.id));
             }
         }

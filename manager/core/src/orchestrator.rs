@@ -40,6 +40,7 @@ pub(crate) fn orchestrate(draft: &mut Draft<'_>, service: &Service, room: usize)
             replicated::orchestrate(draft, service, replicas, room)
         }
         (ServicePhase::Active, Mode::Global) => global::orchestrate(draft, service, room),
+        (ServicePhase::Active, Mode::ReplicatedJob { .. } | Mode::GlobalJob) => Outcome::Done,
     }
 }
 
@@ -47,7 +48,8 @@ pub(crate) fn orchestrate(draft: &mut Draft<'_>, service: &Service, room: usize)
 pub fn wanted_tasks(state: &State, service: &Service) -> usize {
     match service.spec.mode {
         Mode::Replicated { replicas } => replicas as usize,
-        Mode::Global => global::wanted_tasks(state, service),
+        Mode::ReplicatedJob { completions, .. } => completions as usize,
+        Mode::Global | Mode::GlobalJob => global::wanted_tasks(state, service),
     }
 }
 

@@ -176,9 +176,15 @@ pub fn scale(state: &State, scales: &[(String, u32)]) -> Answer<Vec<Change>> {
         let mut spec = service.spec.clone();
         match &mut spec.mode {
             Mode::Replicated { replicas: current } => *current = *replicas,
-            Mode::Global => {
+            Mode::Global | Mode::GlobalJob => {
                 return Err(Refused::Invalid(format!(
                     "{given} is a global service: one task on every node, which cannot be scaled"
+                )));
+            }
+            Mode::ReplicatedJob { .. } => {
+                return Err(Refused::Invalid(format!(
+                    "{given} is a job, which cannot be scaled: `skep service update --replicas` \
+                     runs it again"
                 )));
             }
         }

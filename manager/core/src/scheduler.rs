@@ -14,7 +14,7 @@ pub use waiting::Waiting;
 
 use crate::draft::Draft;
 use crate::state::Load;
-use common::service::{Mode, Service};
+use common::service::Service;
 use common::task::Slot;
 use common::{NodeId, ServiceId, TaskId};
 use filter::Candidate;
@@ -42,10 +42,8 @@ fn place_service(
 ) {
     let Some(service) = draft.service(id) else { return };
     let mut candidates = candidates(draft, loads, service);
-    let (pinned, free) = match service.spec.mode {
-        Mode::Replicated { .. } => (Vec::new(), tasks),
-        Mode::Global => (tasks, Vec::new()),
-    };
+    let is_per_node = service.spec.mode.is_per_node();
+    let (pinned, free) = if is_per_node { (tasks, Vec::new()) } else { (Vec::new(), tasks) };
     for task in pinned {
         let node = pinned_to(draft, task);
         let candidate = candidates.iter_mut().find(|it| Some(it.node) == node);

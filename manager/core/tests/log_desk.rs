@@ -9,7 +9,6 @@ use manager_core::change::{Batch, Change, Unity};
 use manager_core::log_desk::{AskId, Line, LogDesk, Output, Query, ReaderId, Target, Wish};
 use manager_core::state::State;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 const SERVICE: ServiceId = ServiceId(7);
@@ -42,12 +41,9 @@ impl World {
             assert_eq!(world.desk.connected(id, &world.state), []);
         }
         let image = "web:1".parse().expect("an image");
-        let spec = ServiceSpec {
-            name: "web".parse().expect("a name"),
-            labels: BTreeMap::new(),
-            mode: Mode::Replicated { replicas: 2 },
-            task: Arc::new(TaskSpec::of_container(ContainerSpec::of_image(image))),
-        };
+        let name = "web".parse().expect("a name");
+        let task = TaskSpec::of_container(ContainerSpec::of_image(image));
+        let spec = ServiceSpec::new(name, Mode::Replicated { replicas: 2 }, task);
         world.commit(Change::CreateService { id: SERVICE, spec: Box::new(spec) });
         world
     }

@@ -45,8 +45,13 @@ impl SeenTask {
     /// In Docker's sense, where nothing is wanted any more of a task that has ended.
     pub(super) fn desired_for_people(&self) -> DesiredState {
         match self.desired {
-            DesiredState::Running if self.state.is_terminal() => DesiredState::Shutdown,
-            DesiredState::Running | DesiredState::Shutdown | DesiredState::Remove => self.desired,
+            DesiredState::Ready | DesiredState::Running if self.state.is_terminal() => {
+                DesiredState::Shutdown
+            }
+            DesiredState::Ready
+            | DesiredState::Running
+            | DesiredState::Shutdown
+            | DesiredState::Remove => self.desired,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! been checked: every enum is specified, every message is there, every text is parsed.
 
 mod assignment;
+mod container;
 mod node;
 mod service;
 mod task;

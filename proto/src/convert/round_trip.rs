@@ -3,7 +3,9 @@
 use super::{Malformed, read_assignments};
 use crate::v1;
 use common::assignment::{Assignment, AssignmentSet};
-use common::container::{Access, ContainerSpec, Mount, MountSource};
+use common::container::{
+    Access, ContainerSpec, HealthCheck, Mount, MountSource, Probe, ProbeCommand,
+};
 use common::node::{
     Availability, DownReason, Engine, Incapability, NodeDescription, NodeKind, NodeSpec, NodeState,
     NodeStatus, Role,
@@ -11,7 +13,8 @@ use common::node::{
 use common::platform::Platform;
 use common::resources::Resources;
 use common::service::{
-    Mode, RestartCondition, RestartPolicy, Service, ServicePhase, ServiceSpec, TaskSpec,
+    Dependency, DependencyCondition, FailureAction, Mode, Ratio, RestartCondition, RestartPolicy,
+    Service, ServicePhase, ServiceSpec, TaskSpec, UpdateOrder, UpdatePolicy,
 };
 use common::task::{
     DesiredState, Failure, Observation, Placement, Slot, Task, TaskState, TaskStatus,
@@ -90,6 +93,14 @@ fn full_task_spec() -> TaskSpec {
             init: true,
             tty: true,
             read_only: true,
+            health: Some(HealthCheck::Enabled(Probe {
+                test: Some(ProbeCommand::Exec(words("true --fast"))),
+                interval: Some(Duration::from_millis(1)),
+                timeout: Some(Duration::from_millis(2)),
+                retries: Some(3),
+                start_period: Some(Duration::from_millis(4)),
+                start_interval: Some(Duration::from_millis(5)),
+            })),
         },
         limits: Resources { cpu_nanos: 1, memory_bytes: 2 },
         reservations: Resources { cpu_nanos: 3, memory_bytes: 4 },
@@ -101,6 +112,10 @@ fn full_task_spec() -> TaskSpec {
         },
         constraints: vec!["node.labels.zone!=west".parse().expect("a constraint")],
         replicas_max_per_node: Some(2),
+        spread: words("node.labels.zone node.labels.rack"),
+        pids_max: Some(100),
+        at_most_one: true,
+        force: 7,
     }
 }
 
@@ -110,6 +125,31 @@ fn service_spec(mode: Mode, task: TaskSpec) -> ServiceSpec {
         labels: labels(&[("l", "")]),
         mode,
         task: Arc::new(task),
+        stack: Some("shop".parse().expect("a name")),
+        update: UpdatePolicy {
+            parallelism: 2,
+            delay: Duration::from_millis(1),
+            on_failure: FailureAction::Rollback,
+            monitor: Duration::from_millis(2),
+            failure_ratio_max: Ratio(300_000),
+            order: UpdateOrder::StartFirst,
+        },
+        rollback: UpdatePolicy::default(),
+        depends_on: vec![Dependency {
+            service: "db".parse().expect("a name"),
+            condition: DependencyCondition::Healthy,
+            required: true,
+        }],
+    }
+}
+
+#[test]
+fn health_checks() {
+    let shell = Probe { test: Some(ProbeCommand::Shell("curl -f".to_owned())), ..Probe::default() };
+    for health in
+        [HealthCheck::Disabled, HealthCheck::Enabled(Probe::default()), HealthCheck::Enabled(shell)]
+    {
+        comes_back::<v1::HealthCheck, HealthCheck>(&health);
     }
 }
 
@@ -119,6 +159,8 @@ fn services() {
         (Mode::Replicated { replicas: 0 }, plain_task_spec()),
         (Mode::Replicated { replicas: 3 }, full_task_spec()),
         (Mode::Global, full_task_spec()),
+        (Mode::ReplicatedJob { completions: 5, concurrent_max: 2 }, plain_task_spec()),
+        (Mode::GlobalJob, plain_task_spec()),
     ] {
         comes_back::<v1::Service, Service>(&Service {
             id: ServiceId(u64::MAX),
@@ -191,6 +233,7 @@ fn failures() -> Vec<Failure> {
         Failure::BindSourceMissing { path: text() },
         Failure::EngineRefused { detail: text() },
         Failure::NodeLost,
+        Failure::Unhealthy { detail: "connection refused".to_owned() },
     ]
 }
 
@@ -225,7 +268,7 @@ fn tasks() {
     for failure in failures() {
         let failed = TaskStatus { state: TaskState::Failed, since: STAMP, failure: Some(failure) };
         let (slot, placement) = (Slot::Replica(4), Placement::OnNode(NodeId(5)));
-        comes_back::<v1::Task, Task>(&task(slot, placement, DesiredState::Shutdown, failed));
+        comes_back::<v1::Task, Task>(&task(slot, placement, DesiredState::Ready, failed));
     }
     for state in STATES {
         let status = TaskStatus { state, since: Stamp::default(), failure: None };

@@ -2,10 +2,10 @@
 
 use super::{Malformed, enums, parsed, required, specified};
 use crate::v1;
-use common::container::{Access, ContainerSpec, Mount, MountSource};
 use common::resources::Resources;
 use common::service::{
-    Mode, RestartCondition, RestartPolicy, Service, ServicePhase, ServiceSpec, TaskSpec,
+    Dependency, DependencyCondition, FailureAction, Mode, Ratio, RestartCondition, RestartPolicy,
+    Service, ServicePhase, ServiceSpec, TaskSpec, UpdateOrder, UpdatePolicy,
 };
 use common::time::millis;
 use common::{ServiceId, Stamp, Version};
@@ -14,6 +14,11 @@ use std::time::Duration;
 
 enums! {
     "restart.condition": v1::restart_policy::Condition = RestartCondition { Never OnFailure Any }
+    "update.on_failure": v1::update_policy::FailureAction = FailureAction { Pause Continue Rollback }
+    "update.order": v1::update_policy::UpdateOrder = UpdateOrder { StopFirst StartFirst }
+    "depends_on.condition": v1::dependency::DependencyCondition = DependencyCondition {
+        Started Healthy CompletedSuccessfully
+    }
 }
 
 impl TryFrom<v1::Service> for Service {
@@ -53,6 +58,14 @@ impl TryFrom<v1::ServiceSpec> for ServiceSpec {
             labels: wire.labels,
             mode: required(wire.mode, "service.mode")?,
             task: Arc::new(required(wire.task, "service.task")?),
+            stack: wire.stack.map(|it| parsed(&it, "service.stack")).transpose()?,
+            update: wire.update.map(UpdatePolicy::try_from).transpose()?.unwrap_or_default(),
+            rollback: wire.rollback.map(UpdatePolicy::try_from).transpose()?.unwrap_or_default(),
+            depends_on: wire
+                .depends_on
+                .into_iter()
+                .map(Dependency::try_from)
+                .collect::<Result<_, _>>()?,
         })
     }
 }
@@ -64,6 +77,10 @@ impl From<&ServiceSpec> for v1::ServiceSpec {
             labels: spec.labels.clone(),
             mode: Some(spec.mode.into()),
             task: Some((&*spec.task).into()),
+            stack: spec.stack.as_ref().map(ToString::to_string),
+            update: Some((&spec.update).into()),
+            rollback: Some((&spec.rollback).into()),
+            depends_on: spec.depends_on.iter().map(v1::Dependency::from).collect(),
         }
     }
 }
@@ -73,6 +90,11 @@ impl From<v1::service_spec::Mode> for Mode {
         match wire {
             v1::service_spec::Mode::Replicated(it) => Mode::Replicated { replicas: it.replicas },
             v1::service_spec::Mode::Global(v1::Global {}) => Mode::Global,
+            v1::service_spec::Mode::ReplicatedJob(v1::ReplicatedJob {
+                completions,
+                concurrent_max,
+            }) => Mode::ReplicatedJob { completions, concurrent_max },
+            v1::service_spec::Mode::GlobalJob(v1::GlobalJob {}) => Mode::GlobalJob,
         }
     }
 }
@@ -82,6 +104,10 @@ impl From<Mode> for v1::service_spec::Mode {
         match mode {
             Mode::Replicated { replicas } => Self::Replicated(v1::Replicated { replicas }),
             Mode::Global => Self::Global(v1::Global {}),
+            Mode::ReplicatedJob { completions, concurrent_max } => {
+                Self::ReplicatedJob(v1::ReplicatedJob { completions, concurrent_max })
+            }
+            Mode::GlobalJob => Self::GlobalJob(v1::GlobalJob {}),
         }
     }
 }
@@ -98,6 +124,10 @@ impl TryFrom<v1::TaskSpec> for TaskSpec {
             restart: wire.restart.map(RestartPolicy::try_from).transpose()?.unwrap_or_default(),
             constraints: constraints.collect::<Result<_, _>>()?,
             replicas_max_per_node: wire.replicas_max_per_node,
+            spread: wire.spread,
+            pids_max: wire.pids_max,
+            at_most_one: wire.at_most_one,
+            force: wire.force,
         })
     }
 }
@@ -111,6 +141,10 @@ impl From<&TaskSpec> for v1::TaskSpec {
             restart: Some((&spec.restart).into()),
             constraints: spec.constraints.iter().map(ToString::to_string).collect(),
             replicas_max_per_node: spec.replicas_max_per_node,
+            spread: spec.spread.clone(),
+            pids_max: spec.pids_max,
+            at_most_one: spec.at_most_one,
+            force: spec.force,
         }
     }
 }
@@ -141,95 +175,54 @@ impl From<&RestartPolicy> for v1::RestartPolicy {
     }
 }
 
-impl TryFrom<v1::ContainerSpec> for ContainerSpec {
+impl TryFrom<v1::UpdatePolicy> for UpdatePolicy {
     type Error = Malformed;
-    fn try_from(wire: v1::ContainerSpec) -> Result<ContainerSpec, Malformed> {
-        let mounts = wire.mounts.into_iter().map(Mount::try_from);
-        Ok(ContainerSpec {
-            image: parsed(&wire.image, "container.image")?,
-            entrypoint: wire.entrypoint,
-            args: wire.args,
-            env: wire.env,
-            labels: wire.labels,
-            hostname: wire.hostname,
-            workdir: wire.workdir,
-            user: wire.user,
-            mounts: mounts.collect::<Result<_, _>>()?,
-            stop_signal: wire.stop_signal,
-            stop_grace: Duration::from_millis(wire.stop_grace_millis),
-            init: wire.init,
-            tty: wire.tty,
-            read_only: wire.read_only,
+    fn try_from(wire: v1::UpdatePolicy) -> Result<UpdatePolicy, Malformed> {
+        use v1::update_policy::{FailureAction as Action, UpdateOrder as Order};
+        Ok(UpdatePolicy {
+            parallelism: wire.parallelism,
+            delay: Duration::from_millis(wire.delay_millis),
+            on_failure: specified::<Action, _>(wire.on_failure, "update.on_failure")?,
+            monitor: Duration::from_millis(wire.monitor_millis),
+            failure_ratio_max: Ratio(wire.failure_ratio_max_millionths),
+            order: specified::<Order, _>(wire.order, "update.order")?,
         })
     }
 }
 
-impl From<&ContainerSpec> for v1::ContainerSpec {
-    fn from(spec: &ContainerSpec) -> v1::ContainerSpec {
-        v1::ContainerSpec {
-            image: spec.image.as_given().to_owned(),
-            entrypoint: spec.entrypoint.clone(),
-            args: spec.args.clone(),
-            env: spec.env.clone(),
-            labels: spec.labels.clone(),
-            hostname: spec.hostname.clone(),
-            workdir: spec.workdir.clone(),
-            user: spec.user.clone(),
-            mounts: spec.mounts.iter().map(v1::Mount::from).collect(),
-            stop_signal: spec.stop_signal.clone(),
-            stop_grace_millis: millis(spec.stop_grace),
-            init: spec.init,
-            tty: spec.tty,
-            read_only: spec.read_only,
+impl From<&UpdatePolicy> for v1::UpdatePolicy {
+    fn from(policy: &UpdatePolicy) -> v1::UpdatePolicy {
+        use v1::update_policy::{FailureAction as Action, UpdateOrder as Order};
+        v1::UpdatePolicy {
+            parallelism: policy.parallelism,
+            delay_millis: millis(policy.delay),
+            on_failure: Action::from(policy.on_failure).into(),
+            monitor_millis: millis(policy.monitor),
+            failure_ratio_max_millionths: policy.failure_ratio_max.0,
+            order: Order::from(policy.order).into(),
         }
     }
 }
 
-impl TryFrom<v1::Mount> for Mount {
+impl TryFrom<v1::Dependency> for Dependency {
     type Error = Malformed;
-    fn try_from(wire: v1::Mount) -> Result<Mount, Malformed> {
-        Ok(Mount {
-            target: wire.target,
-            access: if wire.read_only { Access::ReadOnly } else { Access::ReadWrite },
-            source: required(wire.source, "mount.source")?,
+    fn try_from(wire: v1::Dependency) -> Result<Dependency, Malformed> {
+        use v1::dependency::DependencyCondition as Condition;
+        Ok(Dependency {
+            service: parsed(&wire.service, "depends_on.service")?,
+            condition: specified::<Condition, _>(wire.condition, "depends_on.condition")?,
+            required: wire.required,
         })
     }
 }
 
-impl From<&Mount> for v1::Mount {
-    fn from(mount: &Mount) -> v1::Mount {
-        v1::Mount {
-            target: mount.target.clone(),
-            read_only: mount.access == Access::ReadOnly,
-            source: Some((&mount.source).into()),
-        }
-    }
-}
-
-impl From<v1::mount::Source> for MountSource {
-    fn from(wire: v1::mount::Source) -> MountSource {
-        match wire {
-            v1::mount::Source::Bind(v1::mount::Bind { path }) => MountSource::Bind { path },
-            v1::mount::Source::Volume(v1::mount::Volume { name, driver, options }) => {
-                MountSource::Volume { name, driver, options }
-            }
-            v1::mount::Source::Tmpfs(v1::mount::Tmpfs { size_bytes, mode }) => {
-                MountSource::Tmpfs { size_bytes, mode }
-            }
-        }
-    }
-}
-
-impl From<&MountSource> for v1::mount::Source {
-    fn from(source: &MountSource) -> Self {
-        match source.clone() {
-            MountSource::Bind { path } => Self::Bind(v1::mount::Bind { path }),
-            MountSource::Volume { name, driver, options } => {
-                Self::Volume(v1::mount::Volume { name, driver, options })
-            }
-            MountSource::Tmpfs { size_bytes, mode } => {
-                Self::Tmpfs(v1::mount::Tmpfs { size_bytes, mode })
-            }
+impl From<&Dependency> for v1::Dependency {
+    fn from(dependency: &Dependency) -> v1::Dependency {
+        use v1::dependency::DependencyCondition as Condition;
+        v1::Dependency {
+            service: dependency.service.to_string(),
+            condition: Condition::from(dependency.condition).into(),
+            required: dependency.required,
         }
     }
 }

@@ -8,7 +8,7 @@ use common::task::{
 use common::{NodeId, ServiceId, Stamp, TaskId, Version};
 
 enums! {
-    "desired": v1::DesiredState = DesiredState { Running Shutdown Remove }
+    "desired": v1::DesiredState = DesiredState { Ready Running Shutdown Remove }
     "state": v1::TaskState = TaskState {
         New Pending Assigned Accepted Preparing Ready Starting Running
         Complete Shutdown Failed Rejected Orphaned
@@ -51,6 +51,7 @@ impl TryFrom<v1::Failure> for Failure {
             Of::BindSourceMissing(path) => Failure::BindSourceMissing { path },
             Of::EngineRefused(detail) => Failure::EngineRefused { detail },
             Of::NodeLost(v1::Empty {}) => Failure::NodeLost,
+            Of::Unhealthy(detail) => Failure::Unhealthy { detail },
         })
     }
 }
@@ -71,6 +72,7 @@ impl From<&Failure> for v1::Failure {
             Failure::BindSourceMissing { path } => Of::BindSourceMissing(path),
             Failure::EngineRefused { detail } => Of::EngineRefused(detail),
             Failure::NodeLost => Of::NodeLost(v1::Empty {}),
+            Failure::Unhealthy { detail } => Of::Unhealthy(detail),
         };
         v1::Failure { of: Some(of) }
     }

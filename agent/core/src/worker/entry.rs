@@ -221,7 +221,7 @@ impl Entry {
         };
         let assignment = Arc::clone(self.assignment.as_ref()?);
         match Wanted::from(assignment.desired) {
-            Wanted::Run => {
+            Wanted::Prepare | Wanted::Run => {
                 let image = assignment.spec.container.image.as_given();
                 self.advance(Observation::failed(state, reason(failure, image)))
             }

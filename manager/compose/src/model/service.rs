@@ -1,6 +1,7 @@
 //! A service: one container's settings, and how many of them are to run where.
 
 use super::{Deploy, Mount, Pairs};
+pub use common::container::{HealthCheck, Probe, ProbeCommand};
 use common::image::ImageRef;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -55,30 +56,6 @@ pub enum PullPolicy {
     Always,
     Missing,
     Never,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HealthCheck {
-    /// The image's own is turned off.
-    Disabled,
-    Enabled(Probe),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Probe {
-    /// None: the image's own, with other times.
-    pub test: Option<ProbeCommand>,
-    pub interval: Option<Duration>,
-    pub timeout: Option<Duration>,
-    pub retries: Option<u64>,
-    pub start_period: Option<Duration>,
-    pub start_interval: Option<Duration>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ProbeCommand {
-    Exec(Vec<String>),
-    Shell(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

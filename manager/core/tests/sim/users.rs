@@ -10,8 +10,6 @@ use common::service::{Mode, ServiceSpec, TaskSpec};
 use common::{IdGen, NodeId};
 use manager_core::change::Change;
 use manager_core::requests;
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) fn create_service(world: &mut World) {
@@ -28,7 +26,7 @@ pub(crate) fn create_service(world: &mut World) {
         task.reservations = Resources { cpu_nanos: 0, memory_bytes };
     }
     let name = format!("service{number}").parse().expect("a good name");
-    let spec = ServiceSpec { name, labels: BTreeMap::new(), mode, task: Arc::new(task) };
+    let spec = ServiceSpec::new(name, mode, task);
     let mut ids = IdGen::from_seed(world.chance.next_u64());
     if let Ok(created) = requests::create_service(world.log.state(), spec, &mut ids) {
         world.ask(created.changes);

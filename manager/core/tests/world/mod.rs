@@ -264,7 +264,7 @@ impl World {
             None => Mode::Global,
         };
         let name = name.parse().expect("a name");
-        let spec = ServiceSpec { name, labels: BTreeMap::new(), mode, task: Arc::new(task) };
+        let spec = ServiceSpec::new(name, mode, task);
         let id = self.ids.service();
         self.commit(vec![Change::CreateService { id, spec: Box::new(spec) }]);
     }

@@ -7,8 +7,6 @@ use common::service::RestartCondition;
 pub(in crate::cli) enum BadChoice {
     #[error("{0} is expected")]
     Expected(&'static str),
-    #[error("jobs come with a later version; `--restart-condition none` runs a task once")]
-    Job,
 }
 
 /// How a service spreads, before the number of its replicas is known.
@@ -16,6 +14,8 @@ pub(in crate::cli) enum BadChoice {
 pub(in crate::cli) enum ModeWord {
     Replicated,
     Global,
+    ReplicatedJob,
+    GlobalJob,
 }
 
 impl ModeWord {
@@ -23,6 +23,8 @@ impl ModeWord {
         match self {
             ModeWord::Replicated => "replicated",
             ModeWord::Global => "global",
+            ModeWord::ReplicatedJob => "replicated-job",
+            ModeWord::GlobalJob => "global-job",
         }
     }
 }
@@ -31,8 +33,9 @@ pub(in crate::cli) fn parse_mode(text: &str) -> Result<ModeWord, BadChoice> {
     match text {
         "replicated" => Ok(ModeWord::Replicated),
         "global" => Ok(ModeWord::Global),
-        "replicated-job" | "global-job" => Err(BadChoice::Job),
-        _ => Err(BadChoice::Expected("replicated or global")),
+        "replicated-job" => Ok(ModeWord::ReplicatedJob),
+        "global-job" => Ok(ModeWord::GlobalJob),
+        _ => Err(BadChoice::Expected("replicated, global, replicated-job or global-job")),
     }
 }
 
@@ -69,7 +72,7 @@ mod tests {
     #[test]
     fn the_words_and_no_others() {
         assert_eq!(parse_mode("global"), Ok(ModeWord::Global));
-        assert_eq!(parse_mode("global-job"), Err(BadChoice::Job));
+        assert_eq!(parse_mode("global-job"), Ok(ModeWord::GlobalJob));
         assert_eq!(parse_availability("drain"), Ok(Availability::Drain));
         assert_eq!(parse_role("manager"), Ok(Role::Manager));
         assert_eq!(parse_restart_condition("none"), Ok(RestartCondition::Never));

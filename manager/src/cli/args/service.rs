@@ -16,7 +16,6 @@ use common::service::{
 };
 use common::units::{parse_bytes, parse_cpus, parse_duration};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(Debug, Args)]
@@ -190,17 +189,22 @@ impl CreateFlags {
             (ModeWord::Replicated, replicas) => {
                 Mode::Replicated { replicas: replicas.unwrap_or(1) }
             }
+            (ModeWord::ReplicatedJob, replicas) => {
+                Mode::ReplicatedJob { completions: replicas.unwrap_or(1), concurrent_max: 0 }
+            }
             (ModeWord::Global, None) => Mode::Global,
-            (ModeWord::Global, Some(_)) => return Err(BadService::ReplicasOfGlobal),
+            (ModeWord::GlobalJob, None) => Mode::GlobalJob,
+            (ModeWord::Global | ModeWord::GlobalJob, Some(_)) => {
+                return Err(BadService::ReplicasOfGlobal);
+            }
         };
         // Docker says 0 where no number is meant.
         let replicas_max_per_node = self.replicas_max_per_node.filter(|it| *it > 0);
-        if mode == Mode::Global && replicas_max_per_node.is_some() {
+        if mode.is_per_node() && replicas_max_per_node.is_some() {
             return Err(BadService::MaxPerNodeOfGlobal);
         }
         let made_up = || super::made_up_name::made_up(around.random);
         let task = TaskSpec {
-            container: self.container(around)?,
             limits: Resources {
                 cpu_nanos: self.resources.limit_cpu.unwrap_or(0),
                 memory_bytes: self.resources.limit_memory.unwrap_or(0),
@@ -212,13 +216,11 @@ impl CreateFlags {
             restart: self.restart.policy(),
             constraints: self.constraints.clone(),
             replicas_max_per_node,
+            ..TaskSpec::of_container(self.container(around)?)
         };
-        Ok(ServiceSpec {
-            name: self.name.clone().unwrap_or_else(made_up),
-            labels: self.labels.iter().cloned().collect(),
-            mode,
-            task: Arc::new(task),
-        })
+        let name = self.name.clone().unwrap_or_else(made_up);
+        let labels = self.labels.iter().cloned().collect();
+        Ok(ServiceSpec { labels, ..ServiceSpec::new(name, mode, task) })
     }
 
     fn container(&self, around: &Surroundings<'_>) -> Result<ContainerSpec, BadService> {
@@ -230,7 +232,6 @@ impl CreateFlags {
         }
         let entrypoint = flags.entrypoint.as_deref().map(shell_words::split).transpose()?;
         Ok(ContainerSpec {
-            image: image.parse::<ImageRef>()?,
             entrypoint: entrypoint.unwrap_or_default(),
             args: args.to_vec(),
             env: environment(around.env_files.iter().chain(&flags.env), around.variable),
@@ -244,6 +245,7 @@ impl CreateFlags {
             init: flags.init,
             tty: flags.tty,
             read_only: flags.read_only,
+            ..ContainerSpec::of_image(image.parse::<ImageRef>()?)
         })
     }
 }

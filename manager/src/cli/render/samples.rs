@@ -12,7 +12,6 @@ use common::task::{DesiredState, Slot, TaskState};
 use common::{NodeId, ServiceId, Stamp, TaskId, Timestamp, Version, WallTime};
 use proto::v1::node_view::ManagerStatus;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 const START_SECONDS: u64 = 1_700_000_000;
@@ -31,12 +30,7 @@ fn labels(name: &str, value: &str) -> BTreeMap<String, String> {
 }
 
 fn service(id: u64, name: &str, mode: Mode, task: TaskSpec) -> SeenService {
-    let spec = ServiceSpec {
-        name: name.parse().expect("a name"),
-        labels: BTreeMap::new(),
-        mode,
-        task: Arc::new(task),
-    };
+    let spec = ServiceSpec::new(name.parse().expect("a name"), mode, task);
     let service = Service {
         id: ServiceId(id),
         version: Version(12),
@@ -81,7 +75,6 @@ pub(in crate::cli) fn full_service() -> SeenService {
         mount("/t", Access::ReadWrite, MountSource::Tmpfs { size_bytes: Some(9), mode: None }),
     ];
     let task = TaskSpec {
-        container,
         limits: Resources { cpu_nanos: 500_000_000, memory_bytes: 64 << 20 },
         reservations: Resources { cpu_nanos: 0, memory_bytes: 32 << 20 },
         restart: RestartPolicy {
@@ -92,6 +85,7 @@ pub(in crate::cli) fn full_service() -> SeenService {
         },
         constraints: vec!["node.labels.zone==west".parse().expect("a constraint")],
         replicas_max_per_node: Some(2),
+        ..TaskSpec::of_container(container)
     };
     let mut seen = service(2, "web", Mode::Replicated { replicas: 3 }, task);
     seen.service.spec.labels = labels("zone", "west");

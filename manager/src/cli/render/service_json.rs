@@ -55,6 +55,12 @@ enum ModeJson {
         replicas: u32,
     },
     Global {},
+    #[serde(rename_all = "PascalCase")]
+    ReplicatedJob {
+        max_concurrent: u32,
+        total_completions: u32,
+    },
+    GlobalJob {},
 }
 
 #[derive(Serialize)]
@@ -211,6 +217,11 @@ impl<'a> SpecJson<'a> {
         let mode = match spec.mode {
             Mode::Replicated { replicas } => ModeJson::Replicated { replicas },
             Mode::Global => ModeJson::Global {},
+            Mode::ReplicatedJob { completions, concurrent_max } => ModeJson::ReplicatedJob {
+                max_concurrent: if concurrent_max == 0 { completions } else { concurrent_max },
+                total_completions: completions,
+            },
+            Mode::GlobalJob => ModeJson::GlobalJob {},
         };
         let task_template = TaskJson::of(&spec.task);
         SpecJson { name: spec.name.as_str(), labels: &spec.labels, task_template, mode }

@@ -16,6 +16,8 @@ pub(in crate::cli) fn mode_of(service: &SeenService) -> ModeWord {
     match service.service.spec.mode {
         Mode::Replicated { .. } => ModeWord::Replicated,
         Mode::Global => ModeWord::Global,
+        Mode::ReplicatedJob { .. } => ModeWord::ReplicatedJob,
+        Mode::GlobalJob => ModeWord::GlobalJob,
     }
 }
 
@@ -104,6 +106,12 @@ pub(in crate::cli) fn pretty(service: &SeenService) -> String {
             page.line(" Replicas", replicas);
         }
         Mode::Global => page.line("Service Mode", "Global"),
+        Mode::ReplicatedJob { completions, concurrent_max } => {
+            page.line("Service Mode", "Replicated Job");
+            page.line(" Completions", completions);
+            page.optional(" Max Concurrent", (concurrent_max > 0).then_some(concurrent_max));
+        }
+        Mode::GlobalJob => page.line("Service Mode", "Global Job"),
     }
     page.line("Running", format!("{} of {}", service.running, service.desired));
     placement(&mut page, &spec.task);

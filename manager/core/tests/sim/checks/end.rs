@@ -26,6 +26,7 @@ pub(crate) fn violations(world: &World) -> Vec<Violation> {
                 not_so_many(world, service, replicas)
             }
             (ServicePhase::Active, Mode::Global) => not_everywhere(world, service),
+            (ServicePhase::Active, Mode::ReplicatedJob { .. } | Mode::GlobalJob) => None,
         };
         if let Some(detail) = wrong {
             blame(Rule::Replicas, format!("{}: {detail}", service.spec.name));
