@@ -24,6 +24,7 @@ pub mod task;
 pub mod time;
 pub mod token;
 pub mod units;
+pub mod update;
 
 pub use id::{ClusterId, IdGen, NodeId, ServiceId, TaskId, Version};
 pub use name::Name;

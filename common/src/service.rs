@@ -6,6 +6,7 @@ use crate::id::{ServiceId, Version};
 use crate::name::Name;
 use crate::resources::Resources;
 use crate::time::Stamp;
+use crate::update::{Update, UpdatePolicy};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -165,73 +166,6 @@ pub enum RestartCondition {
     Any,
 }
 
-pub const UPDATE_MONITOR_DEFAULT: Duration = Duration::from_secs(5);
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct UpdatePolicy {
-    /// So many slots at a time; zero: all.
-    pub parallelism: u32,
-    /// Between one slot and the next.
-    pub delay: Duration,
-    pub on_failure: FailureAction,
-    /// A task that fails within this stretch counts against the update.
-    pub monitor: Duration,
-    /// Of the slots; more failing than these is a failed update.
-    pub failure_ratio_max: Ratio,
-    pub order: UpdateOrder,
-}
-
-impl Default for UpdatePolicy {
-    fn default() -> Self {
-        Self {
-            parallelism: 1,
-            delay: Duration::ZERO,
-            on_failure: FailureAction::Pause,
-            monitor: UPDATE_MONITOR_DEFAULT,
-            failure_ratio_max: Ratio::ZERO,
-            order: UpdateOrder::StopFirst,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum FailureAction {
-    Pause,
-    Continue,
-    Rollback,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum UpdateOrder {
-    StopFirst,
-    StartFirst,
-}
-
-/// A share from 0 to 1, in millionths.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Ratio(pub u32);
-
-impl Ratio {
-    pub const ZERO: Ratio = Ratio(0);
-    pub const ONE: Ratio = Ratio(1_000_000);
-
-    /// None where it is not between 0 and 1.
-    pub fn from_share(share: f64) -> Option<Ratio> {
-        let is_share = (0.0..=1.0).contains(&share);
-        is_share.then(|| Ratio((share * 1e6).round() as u32))
-    }
-
-    pub fn share(self) -> f64 {
-        f64::from(self.0) / 1e6
-    }
-
-    pub fn is_exceeded_by(self, part: usize, whole: usize) -> bool {
-        part as u128 * 1_000_000 > u128::from(self.0) * whole as u128
-    }
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dependency {
     /// Its full name.
@@ -262,7 +196,60 @@ pub struct Service {
     /// The version at which the task specification last changed: tasks that name an older one
     /// were made from another specification.
     pub template: Version,
+    /// How often the specification has changed; how many replicas there are does not count.
+    #[serde(default = "first_number")]
+    pub number: u32,
+    /// When the specification became what it is.
+    #[serde(default)]
+    pub renewed: Stamp,
+    /// What it was before, oldest first: the last ones, and whatever tasks were made from.
+    #[serde(default)]
+    pub former: Vec<Former>,
+    /// The last one; none where the tasks never changed.
+    #[serde(default)]
+    pub update: Option<Update>,
     pub phase: ServicePhase,
+}
+
+fn first_number() -> u32 {
+    1
+}
+
+/// A specification that a service had before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Former {
+    pub number: u32,
+    pub template: Version,
+    /// When it became the service's.
+    pub since: Stamp,
+    pub spec: Arc<ServiceSpec>,
+}
+
+impl Service {
+    pub fn new(id: ServiceId, spec: ServiceSpec, version: Version, created: Stamp) -> Service {
+        Service {
+            id,
+            version,
+            created,
+            updated: created,
+            spec,
+            template: version,
+            number: first_number(),
+            renewed: created,
+            former: Vec::new(),
+            update: None,
+            phase: ServicePhase::Active,
+        }
+    }
+
+    /// What tasks of a template are made from.
+    pub fn task_spec(&self, template: Version) -> &Arc<TaskSpec> {
+        if template == self.template {
+            return &self.spec.task;
+        }
+        let former = self.former.iter().rev().find(|it| it.template == template);
+        former.map_or(&self.spec.task, |it| &it.spec.task)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

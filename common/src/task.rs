@@ -1,7 +1,7 @@
 //! One attempt to run one container.
 
 use crate::id::{NodeId, ServiceId, TaskId, Version};
-use crate::time::Stamp;
+use crate::time::{Stamp, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -18,6 +18,9 @@ pub struct Task {
     /// Owned by the node's agent from `Assigned` on.
     pub status: TaskStatus,
     pub created: Stamp,
+    /// When it came to run; kept when it has ended.
+    #[serde(default)]
+    pub ran: Option<Timestamp>,
 }
 
 /// The place in a service that a task fills; one live task in each.

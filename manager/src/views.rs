@@ -1,7 +1,7 @@
 //! What users are shown: the state, joined with what only the leader's memory holds.
 
 use common::node::{Node, NodeState, Role};
-use common::service::Service;
+use common::service::{Service, TaskSpec};
 use common::task::{DesiredState, Observation, Task, TaskState};
 use common::{NodeId, Stamp};
 use manager_core::lookup;
@@ -78,11 +78,12 @@ impl View {
             service: Some(v1::Service::from(service)),
             running: count(running),
             desired: count(desired),
+            completed: count(orchestrator::completed_slots(&self.state, service)),
         }
     }
 
     pub fn task(&self, task: &Task) -> v1::TaskView {
-        let service = self.state.service(task.service);
+        let spec = self.state.task_spec(task);
         let node = task.placement.node();
         let known = node.and_then(|it| self.state.node(it));
         let latest = self.memory.latest.get(&task.id);
@@ -91,26 +92,25 @@ impl View {
             task: Some(v1::Task::from(task)),
             service_name: lookup::service_name(&self.state, task.service),
             node_name,
-            image: service
-                .map_or_else(String::new, |it| it.spec.task.container.image.as_given().to_owned()),
+            image: spec.map_or_else(String::new, |it| it.container.image.as_given().to_owned()),
             latest: latest.map(|(observed, _)| v1::Observation::from(observed)),
             latest_since: latest.map(|(_, since)| v1::Stamp::from(since)),
-            notice: self.notice(task, service.map(|it| &**it), known.map(|it| &**it)),
+            notice: self.notice(task, spec.map(|it| &**it), known.map(|it| &**it)),
             node_down_reason: known.map_or_else(String::new, |it| down_reason(it)),
             node_down: known.is_none_or(|it| it.status.state.is_down()) && node.is_some(),
         }
     }
 
-    fn notice(&self, task: &Task, service: Option<&Service>, node: Option<&Node>) -> String {
+    fn notice(&self, task: &Task, spec: Option<&TaskSpec>, node: Option<&Node>) -> String {
         if let Some(waiting) = self.memory.waiting.get(&task.id) {
             return waiting.clone();
         }
-        let (Some(service), Some(node)) = (service, node) else { return String::new() };
-        let limits = service.spec.task.limits;
+        let (Some(spec), Some(node)) = (spec, node) else { return String::new() };
+        let limits = spec.limits;
         let in_vain = node.description.engine.incapable_of.iter().filter(|it| match it {
             common::node::Incapability::MemoryLimit => limits.memory_bytes > 0,
             common::node::Incapability::CpuLimit => limits.cpu_nanos > 0,
-            common::node::Incapability::PidsLimit => false,
+            common::node::Incapability::PidsLimit => spec.pids_max.is_some(),
         });
         let words: Vec<String> = in_vain.map(ToString::to_string).collect();
         if task.is_live() { words.join("; ") } else { String::new() }

@@ -1,11 +1,13 @@
 //! The replicated state machine: the same batches give the same state on every manager.
 
+mod services;
+
 use crate::change::{Applied, Batch, Change, Conflict, Event, Unity};
 use crate::state::State;
 use common::node::{Node, NodeStatus, Role};
-use common::service::{Service, ServicePhase, ServiceSpec};
+use common::service::ServicePhase;
 use common::task::{DesiredState, Failure, Observation, Placement, Task, TaskState, TaskStatus};
-use common::{NodeId, ServiceId, Stamp, TaskId, Version};
+use common::{NodeId, Stamp, TaskId, Version};
 use std::sync::Arc;
 
 type Outcome = Result<Event, Conflict>;
@@ -103,6 +105,13 @@ impl State {
             Change::SetServiceSpec { service, base, spec } => {
                 self.set_service_spec(version, stamp, (*service, *base), spec)
             }
+            Change::RollBackService { service, from, to, trouble } => {
+                let trouble = trouble.clone();
+                self.roll_back_service(version, stamp, *service, (*from, *to), trouble)
+            }
+            Change::SetUpdateState { service, number, state, trouble } => {
+                self.set_update_state(stamp, (*service, *number), *state, trouble.as_ref())
+            }
             Change::RemoveService { service, base } => self.remove_service(*service, *base, stamp),
             Change::DropService { service } => self.drop_service(*service),
             Change::CreateTask(task) => self.create_task(stamp, task),
@@ -159,75 +168,6 @@ impl State {
         Ok(Event::NodeChanged(id))
     }
 
-    fn create_service(
-        &mut self,
-        version: Version,
-        stamp: Stamp,
-        id: ServiceId,
-        spec: &ServiceSpec,
-    ) -> Outcome {
-        if self.service(id).is_some() {
-            return Err(Conflict::IdTaken(id.to_string()));
-        }
-        if self.service_named(spec.name.as_str()).is_some() {
-            return Err(Conflict::ServiceNameTaken(spec.name.to_string()));
-        }
-        self.put_service(Arc::new(Service {
-            id,
-            version,
-            created: stamp,
-            updated: stamp,
-            spec: spec.clone(),
-            template: version,
-            phase: ServicePhase::Active,
-        }));
-        Ok(Event::ServiceChanged(id))
-    }
-
-    fn active_service(&self, id: ServiceId, base: Version) -> Result<Service, Conflict> {
-        match self.service(id) {
-            Some(it) if it.phase == ServicePhase::Removing => Err(Conflict::NoSuchService(id)),
-            Some(it) if it.version != base => Err(Conflict::Outdated),
-            Some(it) => Ok((**it).clone()),
-            None => Err(Conflict::NoSuchService(id)),
-        }
-    }
-
-    fn set_service_spec(
-        &mut self,
-        version: Version,
-        stamp: Stamp,
-        (id, base): (ServiceId, Version),
-        spec: &ServiceSpec,
-    ) -> Outcome {
-        let mut service = self.active_service(id, base)?;
-        if service.spec.task != spec.task {
-            service.template = version;
-        }
-        service.spec = spec.clone();
-        (service.version, service.updated) = (version, stamp);
-        self.put_service(Arc::new(service));
-        Ok(Event::ServiceChanged(id))
-    }
-
-    fn remove_service(&mut self, id: ServiceId, base: Version, stamp: Stamp) -> Outcome {
-        let mut service = self.active_service(id, base)?;
-        (service.phase, service.updated) = (ServicePhase::Removing, stamp);
-        self.put_service(Arc::new(service));
-        Ok(Event::ServiceChanged(id))
-    }
-
-    fn drop_service(&mut self, id: ServiceId) -> Outcome {
-        match self.service(id) {
-            Some(it) if it.phase == ServicePhase::Active => return Err(Conflict::Outdated),
-            Some(_) if self.tasks_of(id).next().is_some() => return Err(Conflict::TasksLeft),
-            Some(_) => {}
-            None => return Err(Conflict::NoSuchService(id)),
-        }
-        self.tables.services.remove(&id);
-        Ok(Event::ServiceChanged(id))
-    }
-
     fn create_task(&mut self, stamp: Stamp, task: &Task) -> Outcome {
         if self.task(task.id).is_some() {
             return Err(Conflict::IdTaken(task.id.to_string()));
@@ -279,6 +219,9 @@ impl State {
             .map_err(|it| Conflict::Backward { from: it.from, to: it.to })?;
         task.status =
             TaskStatus { state: observed.state, since: stamp, failure: observed.failure.clone() };
+        if observed.state == TaskState::Running {
+            task.ran = Some(stamp.at);
+        }
         Ok(self.replace_task(task))
     }
 

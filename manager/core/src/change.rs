@@ -5,6 +5,7 @@ use common::node::{Node, NodeDescription, NodeKind, NodeSpec, NodeState, Role};
 use common::secret::Secret;
 use common::service::ServiceSpec;
 use common::task::{DesiredState, Observation, Task, TaskState};
+use common::update::{UpdateState, UpdateTrouble};
 use common::{NodeId, ServiceId, Stamp, TaskId, Timestamp, Version};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -66,6 +67,22 @@ pub enum Change {
         service: ServiceId,
         base: Version,
         spec: Box<ServiceSpec>,
+    },
+    /// Back to what it was, but for the number of replicas.
+    RollBackService {
+        service: ServiceId,
+        /// The numbers of the specification it has, and of the one it is to have.
+        from: u32,
+        to: u32,
+        /// None: a user asked for it.
+        trouble: Option<UpdateTrouble>,
+    },
+    /// How far the update to the specification of this number is.
+    SetUpdateState {
+        service: ServiceId,
+        number: u32,
+        state: UpdateState,
+        trouble: Option<UpdateTrouble>,
     },
     /// The user's word: it is to go.
     RemoveService {
@@ -131,6 +148,8 @@ pub enum Conflict {
     NoSuchService(ServiceId),
     #[error("there is no task {0}")]
     NoSuchTask(TaskId),
+    #[error("version {0} of its specification is not kept any more")]
+    NoSuchFormer(u32),
     #[error("the name `{0}` is in use by another service")]
     ServiceNameTaken(String),
     #[error("the name `{0}` is in use by another node")]

@@ -9,7 +9,7 @@ use common::service::{Service, TaskSpec};
 use common::task::{
     DesiredState, Failure, Observation, Placement, Slot, Task, TaskState, TaskStatus,
 };
-use common::{IdGen, NodeId, ServiceId, Stamp, TaskId, Timestamp};
+use common::{IdGen, NodeId, ServiceId, Stamp, TaskId, Timestamp, Version};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -75,8 +75,9 @@ impl<'a> Draft<'a> {
         self.state.service(id).map(|it| &**it)
     }
 
-    pub fn spec(&self, id: ServiceId) -> Option<&'a Arc<TaskSpec>> {
-        self.service(id).map(|it| &it.spec.task)
+    /// What a task was made from.
+    pub fn spec(&self, task: &Task) -> Option<&'a Arc<TaskSpec>> {
+        self.state.task_spec(task)
     }
 
     /// How many tasks the draft holds that are new: plans are kept to a size.
@@ -99,7 +100,7 @@ impl<'a> Draft<'a> {
     fn count(&self, loads: &mut BTreeMap<NodeId, Load>, task: Option<&Task>, add: bool) {
         let Some(task) = task.filter(|it| it.is_live()) else { return };
         let Some(load) = task.placement.node().and_then(|it| loads.get_mut(&it)) else { return };
-        let reserved = self.state.reservation(task.service);
+        let reserved = self.state.reservation(task);
         if add {
             load.reserved = load.reserved.saturating_add(reserved);
             load.tasks += 1;
@@ -109,19 +110,34 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Tasks that look for a node, by service.
-    pub fn unplaced(&self) -> BTreeMap<ServiceId, Vec<TaskId>> {
+    /// Tasks that look for a node, by what they are made from.
+    pub fn unplaced(&self) -> BTreeMap<(ServiceId, Version), Vec<TaskId>> {
         let waits = |it: &&Task| it.placement == Placement::Unplaced && it.is_live();
         let old = self.state.unplaced().filter_map(|it| self.task(it.id));
         let new = self.created_of.values().flatten().filter_map(|id| self.task(*id));
-        let mut unplaced: BTreeMap<ServiceId, Vec<TaskId>> = BTreeMap::new();
+        let mut unplaced: BTreeMap<(ServiceId, Version), Vec<TaskId>> = BTreeMap::new();
         for task in old.chain(new).filter(waits) {
-            unplaced.entry(task.service).or_default().push(task.id);
+            unplaced.entry((task.service, task.template)).or_default().push(task.id);
         }
         unplaced
     }
 
+    /// The agent's word where it is ahead of what is kept.
+    pub fn observed(&self, task: &Task) -> TaskState {
+        let ahead = self.soft.ahead_of(task.id, task.status.state);
+        ahead.map_or(task.status.state, |(observed, _)| observed.state)
+    }
+
     pub fn create_task(&mut self, service: &Service, slot: Slot) {
+        self.create_task_of(service, (slot, service.template), DesiredState::Running);
+    }
+
+    pub fn create_task_of(
+        &mut self,
+        service: &Service,
+        (slot, template): (Slot, Version),
+        desired: DesiredState,
+    ) {
         let id = self.ids.task();
         self.tasks.insert(
             id,
@@ -129,11 +145,12 @@ impl<'a> Draft<'a> {
                 id,
                 service: service.id,
                 slot,
-                template: service.template,
+                template,
                 placement: Placement::Unplaced,
-                desired: DesiredState::Running,
+                desired,
                 status: TaskStatus { state: TaskState::New, since: self.now, failure: None },
                 created: self.now,
+                ran: None,
             }),
         );
         self.created_of.entry(service.id).or_default().push(id);
@@ -177,7 +194,12 @@ impl<'a> Draft<'a> {
         let since = self.now;
         let failure = observed.failure.clone().map(|it| images::counted(self, task, it));
         let state = observed.state;
-        self.change(id, |task| task.status = TaskStatus { state, since, failure });
+        self.change(id, |task| {
+            task.status = TaskStatus { state, since, failure };
+            if state == TaskState::Running {
+                task.ran = Some(since.at);
+            }
+        });
         Observed::News(self.task(id).map_or(ServiceId::default(), |it| it.service))
     }
 

@@ -2,7 +2,7 @@
 
 use crate::draft::Draft;
 use common::node::{Availability, Node, NodeState};
-use common::service::{Mode, Service};
+use common::service::Service;
 use common::task::{DesiredState, Task};
 use common::{TaskId, Timestamp};
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(crate) fn evict(draft: &mut Draft<'_>, service: &Service) -> Option<Timestam
         match draft.node(node_id) {
             None => lost.push(task.id),
             Some(node) => {
-                if task.is_live() && must_leave(service, node) {
+                if task.is_live() && must_leave(service, task, node) {
                     moving.push(task.id);
                 }
                 if let Some(at) = orphaned_at(task, node) {
@@ -39,20 +39,21 @@ pub(crate) fn evict(draft: &mut Draft<'_>, service: &Service) -> Option<Timestam
     orphans_at
 }
 
-fn must_leave(service: &Service, node: &Node) -> bool {
+fn must_leave(service: &Service, task: &Task, node: &Node) -> bool {
     let is_away = match node.status.state {
         NodeState::Joining | NodeState::Ready => false,
         // A global service's task has nowhere else to go, and is still right when it returns.
-        NodeState::Down(_) => service.spec.mode != Mode::Global,
+        NodeState::Down(_) => !service.spec.mode.is_per_node(),
     };
-    let constraints = &service.spec.task.constraints;
+    // By what it was made from: a change of the service's own wishes is an update's business.
+    let constraints = &service.task_spec(task.template).constraints;
     let no_longer_fits = !constraints.iter().all(|it| it.matches(&node.traits()));
     is_away || node.spec.availability == Availability::Drain || no_longer_fits
 }
 
 /// When a task that its lost node should have ended counts as gone.
 fn orphaned_at(task: &Task, node: &Node) -> Option<Timestamp> {
-    let waits = task.desired != DesiredState::Running && !task.status.state.is_terminal();
+    let waits = task.desired > DesiredState::Running && !task.status.state.is_terminal();
     (waits && node.status.state.is_down()).then(|| node.status.since.at + ORPHANED_AFTER)
 }
 

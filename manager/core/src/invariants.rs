@@ -1,6 +1,7 @@
 //! Facts that hold in every state, whatever happened before.
 
 use crate::state::State;
+use common::Version;
 use common::task::{Placement, Slot, TaskState};
 use std::collections::BTreeMap;
 
@@ -33,12 +34,13 @@ fn tasks(state: &State, found: &mut Vec<String>) {
     }
 }
 
-/// One live task in each slot, and no slot beyond the number wished for.
+/// One live task in each slot; and while it is replaced, a second that was made from something
+/// else.
 fn slots(state: &State, found: &mut Vec<String>) {
     for service in state.services() {
-        let mut live: BTreeMap<Slot, u32> = BTreeMap::new();
+        let mut live: BTreeMap<Slot, Vec<Version>> = BTreeMap::new();
         for task in state.tasks_of(service.id).filter(|it| it.is_live()) {
-            *live.entry(task.slot).or_default() += 1;
+            live.entry(task.slot).or_default().push(task.template);
             let is_per_node = match task.slot {
                 Slot::Replica(_) => false,
                 Slot::Node(_) => true,
@@ -47,8 +49,13 @@ fn slots(state: &State, found: &mut Vec<String>) {
                 found.push(format!("task {} is in a slot of another mode", task.id));
             }
         }
-        for (slot, count) in live.iter().filter(|(_, count)| **count > 1) {
-            found.push(format!("{} live tasks in slot {slot} of {}", count, service.spec.name));
+        for (slot, mut templates) in live {
+            let count = templates.len();
+            templates.sort();
+            templates.dedup();
+            if count > 2 || templates.len() < count {
+                found.push(format!("{count} live tasks in slot {slot} of {}", service.spec.name));
+            }
         }
     }
 }

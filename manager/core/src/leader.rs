@@ -16,7 +16,7 @@ use crate::scheduler::Waiting;
 use crate::soft::Soft;
 use crate::state::State;
 use common::node::{DownReason, NodeDescription, NodeState};
-use common::task::Observation;
+use common::task::{Observation, TaskState};
 use common::{IdGen, NodeId, Stamp, TaskId, Timestamp, Version, WallTime};
 use facts::Facts;
 use sessions::Sessions;
@@ -356,6 +356,13 @@ impl Leader {
                 continue;
             }
             self.soft.observe(task, observed.clone(), now);
+            // What has been made ready may have its turn now.
+            if observed.state == TaskState::Ready
+                && let Some(task) = self.state.task(task)
+            {
+                self.planner.mark(task.service);
+                self.plan_due = true;
+            }
             if observed.state.is_kept() {
                 self.facts.observe(task, node, observed);
                 self.plan_due = true;

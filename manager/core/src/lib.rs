@@ -26,3 +26,4 @@ mod restart;
 pub mod scheduler;
 pub mod soft;
 pub mod state;
+mod update;

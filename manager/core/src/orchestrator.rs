@@ -1,14 +1,17 @@
 //! Which tasks a service should have, whatever its mode.
 
 mod global;
+mod job;
 mod replicated;
-mod slot;
+pub(crate) mod slot;
 
 use crate::draft::Draft;
 use crate::state::State;
 use common::service::{Mode, Service, ServicePhase};
-use common::task::{DesiredState, Task};
+use common::task::{DesiredState, Slot, Task, TaskState};
 use common::{ServiceId, TaskId, Timestamp};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// When a service wants to be looked at again without anything having happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +24,7 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// At that moment, too.
-    fn also_at(self, at: Timestamp) -> Outcome {
+    pub(crate) fn also_at(self, at: Timestamp) -> Outcome {
         match self {
             Outcome::At(other) => Outcome::At(other.min(at)),
             Outcome::Done => Outcome::At(at),
@@ -40,7 +43,10 @@ pub(crate) fn orchestrate(draft: &mut Draft<'_>, service: &Service, room: usize)
             replicated::orchestrate(draft, service, replicas, room)
         }
         (ServicePhase::Active, Mode::Global) => global::orchestrate(draft, service, room),
-        (ServicePhase::Active, Mode::ReplicatedJob { .. } | Mode::GlobalJob) => Outcome::Done,
+        (ServicePhase::Active, Mode::ReplicatedJob { completions, concurrent_max }) => {
+            job::replicated(draft, service, (completions, concurrent_max), room)
+        }
+        (ServicePhase::Active, Mode::GlobalJob) => job::global(draft, service, room),
     }
 }
 
@@ -53,8 +59,22 @@ pub fn wanted_tasks(state: &State, service: &Service) -> usize {
     }
 }
 
+/// Of a job: how much of it is done.
+pub fn completed_slots(state: &State, service: &Service) -> usize {
+    if !service.spec.mode.is_job() {
+        return 0;
+    }
+    let satisfies =
+        |task: &Task| service.spec.task.is_satisfied_by(service.task_spec(task.template));
+    let is_done = |it: &&Arc<Task>| {
+        it.status.state == TaskState::Complete && it.desired <= DesiredState::Running
+    };
+    let done = state.tasks_of(service.id).filter(is_done).filter(|it| satisfies(it));
+    done.map(|it| it.slot).collect::<BTreeSet<Slot>>().len()
+}
+
 pub(crate) fn global_services(state: &State) -> impl Iterator<Item = ServiceId> {
-    state.active_services().filter(|it| it.spec.mode == Mode::Global).map(|it| it.id)
+    state.active_services().filter(|it| it.spec.mode.is_per_node()).map(|it| it.id)
 }
 
 /// What is desired of a task only ever rises; of one of which as much is desired already, nothing

@@ -4,7 +4,7 @@ use crate::change::{Change, Event};
 use crate::draft::Draft;
 use crate::scheduler::{self, Waiting};
 use crate::state::State;
-use crate::{eviction, orchestrator, reaper};
+use crate::{eviction, orchestrator, reaper, update};
 use common::{ServiceId, TaskId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -86,6 +86,7 @@ impl Planner {
             }
         }
         let waiting = scheduler::place(&mut draft);
+        update::nobody_has_image(&mut draft, &waiting);
         // A service that waits for a moment is looked at again in every plan until then: cheap,
         // and nothing has to be remembered about which moment was whose.
         self.dirty.extend(later);

@@ -8,7 +8,7 @@ use common::node::{Availability, Incapability, Node, NodeKind, NodeSpec, Role};
 use common::resources::display_cpus;
 use common::service::{Mode, ServiceSpec};
 use common::units::display_bytes;
-use common::{IdGen, NodeId, ServiceId};
+use common::{IdGen, NodeId, ServiceId, Version};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -196,6 +196,56 @@ pub fn scale(state: &State, scales: &[(String, u32)]) -> Answer<Vec<Change>> {
         });
     }
     Ok(changes)
+}
+
+/// Decided on the version of the service that somebody looked at.
+pub fn update_service(
+    state: &State,
+    (id, base): (ServiceId, Version),
+    spec: ServiceSpec,
+) -> Answer<(Vec<Change>, Vec<String>)> {
+    let service = lookup::service(state, &id.to_string())?;
+    let name = &service.spec.name;
+    check_spec(&spec)?;
+    if service.version != base {
+        return Err(Refused::Conflict(format!(
+            "{name} was changed by somebody else meanwhile; look at it and try again"
+        )));
+    }
+    if spec.name != *name {
+        return Err(Refused::Invalid(format!("a service keeps its name: {name}")));
+    }
+    if !spec.mode.is_same_kind(service.spec.mode) {
+        return Err(Refused::Invalid(format!(
+            "the mode of {name} cannot be changed: remove it first (skep service rm {name}), and \
+             create it anew"
+        )));
+    }
+    let warnings = warnings(state, &spec);
+    let change = Change::SetServiceSpec { service: id, base, spec: Box::new(spec) };
+    Ok((vec![change], warnings))
+}
+
+/// To a number of its history, or to what it was before.
+pub fn roll_back(state: &State, given: &str, to: Option<u32>) -> Answer<(ServiceId, u32, Change)> {
+    let service = lookup::service(state, given)?;
+    let name = &service.spec.name;
+    let former = match to {
+        Some(number) if number == service.number => {
+            return Err(Refused::Conflict(format!("{name} is at version {number} already")));
+        }
+        Some(number) => service.former.iter().find(|it| it.number == number),
+        None => service.former.last(),
+    };
+    let Some(former) = former else {
+        let kept: Vec<String> = service.former.iter().map(|it| it.number.to_string()).collect();
+        let kept = if kept.is_empty() { "none".to_owned() } else { kept.join(", ") };
+        return Err(Refused::Conflict(format!(
+            "{name} has no such former version; kept are: {kept} (skep service history {name})"
+        )));
+    };
+    let (from, to, trouble) = (service.number, former.number, None);
+    Ok((service.id, to, Change::RollBackService { service: service.id, from, to, trouble }))
 }
 
 pub fn remove_services(state: &State, given: &[String]) -> Answer<Vec<Change>> {

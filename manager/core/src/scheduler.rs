@@ -14,11 +14,23 @@ pub use waiting::Waiting;
 
 use crate::draft::Draft;
 use crate::state::Load;
-use common::service::Service;
-use common::task::Slot;
-use common::{NodeId, ServiceId, TaskId};
+use crate::update;
+use common::resources::Resources;
+use common::service::{Service, TaskSpec};
+use common::task::{DesiredState, Slot, Task};
+use common::update::UpdateOrder;
+use common::{NodeId, TaskId, Version};
 use filter::Candidate;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
+
+/// What the tasks that are placed in one pass have in common.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wish<'a> {
+    pub(crate) service: &'a Service,
+    pub(crate) template: Version,
+    pub(crate) spec: &'a TaskSpec,
+}
 
 /// Places what it can and answers for the rest why not.
 pub(crate) fn place(draft: &mut Draft<'_>) -> BTreeMap<TaskId, Waiting> {
@@ -28,63 +40,83 @@ pub(crate) fn place(draft: &mut Draft<'_>) -> BTreeMap<TaskId, Waiting> {
         return waiting;
     }
     let mut loads = draft.loads();
-    for (service, tasks) in unplaced {
-        place_service(draft, &mut loads, (service, tasks), &mut waiting);
+    for ((service, template), tasks) in unplaced {
+        let Some(service) = draft.service(service) else { continue };
+        let wish = Wish { service, template, spec: service.task_spec(template) };
+        place_alike(draft, &mut loads, (wish, tasks), &mut waiting);
     }
     waiting
 }
 
-fn place_service(
+fn place_alike(
     draft: &mut Draft<'_>,
     loads: &mut BTreeMap<NodeId, Load>,
-    (id, tasks): (ServiceId, Vec<TaskId>),
+    (wish, tasks): (Wish<'_>, Vec<TaskId>),
     waiting: &mut BTreeMap<TaskId, Waiting>,
 ) {
-    let Some(service) = draft.service(id) else { return };
-    let mut candidates = candidates(draft, loads, service);
-    let is_per_node = service.spec.mode.is_per_node();
-    let (pinned, free) = if is_per_node { (tasks, Vec::new()) } else { (Vec::new(), tasks) };
-    for task in pinned {
-        let node = pinned_to(draft, task);
-        let candidate = candidates.iter_mut().find(|it| Some(it.node) == node);
-        place_pinned(draft, service, (task, candidate), waiting);
+    let mut candidates = candidates(draft, loads, wish);
+    let mut free = Vec::new();
+    for task in tasks {
+        let Some(found) = draft.task(task) else { continue };
+        match (found.slot, room_of_predecessor(draft, wish, found)) {
+            (Slot::Replica(_), None) => free.push(task),
+            (Slot::Replica(_), Some(room)) => {
+                place_successor(draft, wish, (task, room, &mut candidates), waiting);
+            }
+            (Slot::Node(node), room) => {
+                let candidate = candidates.iter_mut().find(|it| it.node == node);
+                place_pinned(draft, wish, (task, room, candidate), waiting);
+            }
+        }
     }
-    place_free(draft, service, (free, &mut candidates), waiting);
+    place_free(draft, wish, (free, &mut candidates), waiting);
     for candidate in candidates {
         loads.insert(candidate.node, candidate.load);
     }
 }
 
-fn pinned_to(draft: &Draft<'_>, task: TaskId) -> Option<NodeId> {
-    match draft.task(task)?.slot {
-        Slot::Node(node) => Some(node),
-        Slot::Replica(_) => None,
+/// Where a task takes over from another that is stopped before it starts, it may have the
+/// other's room.
+fn room_of_predecessor(draft: &Draft<'_>, wish: Wish<'_>, task: &Task) -> Option<Room> {
+    if task.desired != DesiredState::Ready {
+        return None;
     }
+    let is_predecessor = |it: &&Task| it.slot == task.slot && it.id != task.id && it.is_live();
+    let predecessor = draft.tasks_of(task.service).find(is_predecessor)?;
+    let node = predecessor.placement.node()?;
+    let reserved = match update::order(wish.service) {
+        UpdateOrder::StopFirst => draft.spec(predecessor)?.reservations,
+        UpdateOrder::StartFirst => Resources::NONE,
+    };
+    Some(Room { node, reserved })
 }
 
-fn candidates(
-    draft: &Draft<'_>,
-    loads: &BTreeMap<NodeId, Load>,
-    service: &Service,
-) -> Vec<Candidate> {
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    node: NodeId,
+    reserved: Resources,
+}
+
+fn candidates(draft: &Draft<'_>, loads: &BTreeMap<NodeId, Load>, wish: Wish<'_>) -> Vec<Candidate> {
     let mut candidates: Vec<Candidate> =
         draft.nodes().map(|node| Candidate::new(node, loads)).collect();
-    rank::count_service(draft, service, &mut candidates);
-    images::know(draft, service, &mut candidates);
+    rank::count_service(draft, wish, &mut candidates);
+    images::know(draft, wish, &mut candidates);
     candidates
 }
 
 fn place_pinned(
     draft: &mut Draft<'_>,
-    service: &Service,
-    (task, candidate): (TaskId, Option<&mut Candidate>),
+    wish: Wish<'_>,
+    (task, room, candidate): (TaskId, Option<Room>, Option<&mut Candidate>),
     waiting: &mut BTreeMap<TaskId, Waiting>,
 ) {
     let Some(candidate) = candidate else { return };
-    match filter::check(draft, service, candidate) {
+    give_back(candidate, room);
+    match filter::check(draft, wish.spec, candidate) {
         Ok(()) => {
             draft.place(task, candidate.node);
-            candidate.take(service);
+            candidate.take(wish.spec);
         }
         Err(refusal) => {
             note(draft, waiting, task, Waiting::of(vec![(candidate.node, refusal)]));
@@ -92,9 +124,38 @@ fn place_pinned(
     }
 }
 
+fn give_back(candidate: &mut Candidate, room: Option<Room>) {
+    if let Some(room) = room.filter(|it| it.node == candidate.node) {
+        candidate.load.reserved = candidate.load.reserved.saturating_sub(room.reserved);
+    }
+}
+
+fn place_successor(
+    draft: &mut Draft<'_>,
+    wish: Wish<'_>,
+    (task, room, candidates): (TaskId, Room, &mut [Candidate]),
+    waiting: &mut BTreeMap<TaskId, Waiting>,
+) {
+    candidates.iter_mut().for_each(|it| give_back(it, Some(room)));
+    let best = candidates
+        .iter_mut()
+        .filter(|it| filter::check(draft, wish.spec, it).is_ok())
+        .min_by_key(|it| rank::rank(it));
+    match best {
+        Some(candidate) => {
+            draft.place(task, candidate.node);
+            candidate.take(wish.spec);
+        }
+        None => {
+            let why = Waiting::of(refusals(draft, wish, candidates));
+            note(draft, waiting, task, why);
+        }
+    }
+}
+
 fn place_free(
     draft: &mut Draft<'_>,
-    service: &Service,
+    wish: Wish<'_>,
     (tasks, candidates): (Vec<TaskId>, &mut [Candidate]),
     waiting: &mut BTreeMap<TaskId, Waiting>,
 ) {
@@ -102,16 +163,16 @@ fn place_free(
         return;
     }
     // The heap holds the rank and the place in `candidates` of each node that can take one more.
-    let mut heap: BinaryHeap<std::cmp::Reverse<(rank::Rank, usize)>> = candidates
+    let mut heap: BinaryHeap<Reverse<(rank::Rank, usize)>> = candidates
         .iter()
         .enumerate()
-        .filter(|(_, it)| filter::check(draft, service, it).is_ok())
-        .map(|(at, it)| std::cmp::Reverse((rank::rank(it), at)))
+        .filter(|(_, it)| filter::check(draft, wish.spec, it).is_ok())
+        .map(|(at, it)| Reverse((rank::rank(it), at)))
         .collect();
     let mut tasks = tasks.into_iter();
     for task in tasks.by_ref() {
-        let Some(std::cmp::Reverse((_, at))) = heap.pop() else {
-            let why = Waiting::of(refusals(draft, service, candidates));
+        let Some(Reverse((_, at))) = heap.pop() else {
+            let why = Waiting::of(refusals(draft, wish, candidates));
             note(draft, waiting, task, why.clone());
             for task in tasks {
                 note(draft, waiting, task, why.clone());
@@ -120,21 +181,17 @@ fn place_free(
         };
         let candidate = &mut candidates[at];
         draft.place(task, candidate.node);
-        candidate.take(service);
-        if filter::check(draft, service, candidate).is_ok() {
-            heap.push(std::cmp::Reverse((rank::rank(candidate), at)));
+        candidate.take(wish.spec);
+        if filter::check(draft, wish.spec, candidate).is_ok() {
+            heap.push(Reverse((rank::rank(candidate), at)));
         }
     }
 }
 
-fn refusals(
-    draft: &Draft<'_>,
-    service: &Service,
-    candidates: &[Candidate],
-) -> Vec<(NodeId, Refusal)> {
+fn refusals(draft: &Draft<'_>, wish: Wish<'_>, candidates: &[Candidate]) -> Vec<(NodeId, Refusal)> {
     candidates
         .iter()
-        .filter_map(|it| Some((it.node, filter::check(draft, service, it).err()?)))
+        .filter_map(|it| Some((it.node, filter::check(draft, wish.spec, it).err()?)))
         .collect()
 }
 

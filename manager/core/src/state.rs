@@ -3,7 +3,7 @@
 use common::cluster::Cluster;
 use common::node::Node;
 use common::resources::Resources;
-use common::service::{Service, ServicePhase};
+use common::service::{Service, ServicePhase, TaskSpec};
 use common::task::Task;
 use common::{NodeId, ServiceId, Stamp, TaskId, Version};
 use serde::{Deserialize, Serialize};
@@ -142,9 +142,14 @@ impl State {
         self.tables.tasks.get(id).expect("the indexes name only tasks that exist")
     }
 
+    /// What a task was made from.
+    pub fn task_spec(&self, task: &Task) -> Option<&Arc<TaskSpec>> {
+        self.service(task.service).map(|it| it.task_spec(task.template))
+    }
+
     /// What a task takes of its node while it lives.
-    pub(crate) fn reservation(&self, service: ServiceId) -> Resources {
-        self.service(service).map_or(Resources::NONE, |it| it.spec.task.reservations)
+    pub(crate) fn reservation(&self, task: &Task) -> Resources {
+        self.task_spec(task).map_or(Resources::NONE, |it| it.reservations)
     }
 
     // --- the tables change only below, and only `apply` calls it
@@ -159,7 +164,7 @@ impl State {
                 let ids = self.indexes.tasks_by_node.entry(node).or_default();
                 Arc::make_mut(ids).insert(id);
                 if task.is_live() {
-                    let reserved = self.reservation(service);
+                    let reserved = self.reservation(&task);
                     let load = self.indexes.load.entry(node).or_default();
                     load.reserved = load.reserved.saturating_add(reserved);
                     load.tasks += 1;
@@ -180,7 +185,7 @@ impl State {
         let Some(node) = task.placement.node() else { return };
         unlist(&mut self.indexes.tasks_by_node, node, id);
         if task.is_live() {
-            let reserved = self.reservation(task.service);
+            let reserved = self.reservation(&task);
             let load = self.indexes.load.entry(node).or_default();
             load.reserved = load.reserved.saturating_sub(reserved);
             load.tasks = load.tasks.saturating_sub(1);
@@ -204,6 +209,18 @@ impl State {
             }
         }
         self.tables.services.insert(service.id, service);
+    }
+
+    /// What its tasks take of their nodes may be another sum afterwards.
+    pub(crate) fn replace_service(&mut self, service: Service) {
+        let tasks: Vec<Arc<Task>> = self.tasks_of(service.id).cloned().collect();
+        for task in &tasks {
+            self.forget_task(task.id);
+        }
+        self.put_service(Arc::new(service));
+        for task in tasks {
+            self.put_task(task);
+        }
     }
 
     pub(crate) fn put_node(&mut self, node: Arc<Node>) {

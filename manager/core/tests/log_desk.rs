@@ -67,6 +67,7 @@ impl World {
             desired: DesiredState::Running,
             status: TaskStatus { state: TaskState::Assigned, since: created, failure: None },
             created,
+            ran: None,
         })));
     }
 

@@ -12,6 +12,7 @@ mod render;
 mod seen;
 mod service;
 mod target;
+mod update;
 
 use crate::config::DaemonOptions;
 use clap::{Args, Parser, Subcommand};
@@ -157,6 +158,9 @@ mod tests {
             "service ps --filter desired-state=running web",
             "service inspect --format json web",
             "service scale -d web=3 db=1",
+            "service update -d --force --image web:2 web",
+            "service rollback --to 3 web",
+            "service history --format json web",
             "service rm web",
             "service logs -f -n 10 --since 10m -t --no-task-ids web",
             "daemon --data-dir /d",

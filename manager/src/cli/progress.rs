@@ -102,7 +102,12 @@ async fn look(
     let found = client.list_services(request).await?.into_inner().services;
     let found: Vec<SeenService> = all(found)?;
     let found = found.first().ok_or_else(|| Status::not_found("the service was removed"))?;
-    let goal = Goal { desired: found.desired, restart: found.service.spec.task.restart.clone() };
+    let goal = Goal {
+        desired: found.desired,
+        restart: found.service.spec.task.restart.clone(),
+        is_job: found.service.spec.mode.is_job(),
+        update: found.service.update.clone(),
+    };
     let request = v1::ListTasksRequest { services, ..v1::ListTasksRequest::default() };
     let answer = client.list_tasks(request).await?.into_inner();
     let tasks: Vec<SeenTask> = all(answer.tasks)?;

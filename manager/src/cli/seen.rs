@@ -13,6 +13,8 @@ pub(super) struct SeenService {
     pub(super) service: Service,
     pub(super) running: u32,
     pub(super) desired: u32,
+    /// Of a job.
+    pub(super) completed: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +122,8 @@ impl TryFrom<v1::ServiceView> for SeenService {
     type Error = Malformed;
     fn try_from(view: v1::ServiceView) -> Result<SeenService, Malformed> {
         let service = view.service.ok_or_else(|| missing("service"))?.try_into()?;
-        Ok(SeenService { service, running: view.running, desired: view.desired })
+        let v1::ServiceView { running, desired, completed, .. } = view;
+        Ok(SeenService { service, running, desired, completed })
     }
 }
 

@@ -15,6 +15,7 @@ use super::render::logs::LineStyle;
 use super::render::{service_json, services, tasks};
 use super::seen::{SeenService, SeenTask, all};
 use super::target::{Target, accept};
+use super::update::{self, History, Rollback, Update};
 use clap::{Args, Subcommand};
 use common::{ServiceId, Stamp};
 use proto::v1;
@@ -31,6 +32,12 @@ pub(super) enum ServiceCommand {
     Ps(Ps),
     /// Shows all that is known of services
     Inspect(Inspect),
+    /// Changes a service, and replaces its tasks where that is needed
+    Update(Box<Update>),
+    /// Takes a service back to what it was
+    Rollback(Rollback),
+    /// Lists what a service was before
+    History(History),
     /// Changes how many tasks services have
     Scale(ScaleServices),
     /// Removes services
@@ -42,17 +49,17 @@ pub(super) enum ServiceCommand {
 
 /// Whether to wait until it is done, and how loudly.
 #[derive(Debug, Args)]
-struct Waiting {
+pub(super) struct Waiting {
     /// Comes back as soon as the wish is kept, instead of when it is met
     #[arg(long, short)]
-    detach: bool,
+    pub(super) detach: bool,
     /// No progress is shown
     #[arg(long, short)]
     quiet: bool,
 }
 
 impl Waiting {
-    fn telling(&self) -> Telling {
+    pub(super) fn telling(&self) -> Telling {
         if self.quiet { Telling::Nothing } else { Telling::Progress }
     }
 }
@@ -171,6 +178,9 @@ pub(super) async fn run(target: &Target, command: ServiceCommand) -> Result<(), 
         ServiceCommand::Ls(given) => ls(target, given).await,
         ServiceCommand::Ps(given) => ps(target, given).await,
         ServiceCommand::Inspect(given) => inspect(target, given).await,
+        ServiceCommand::Update(given) => update::update(target, *given).await,
+        ServiceCommand::Rollback(given) => update::rollback(target, given).await,
+        ServiceCommand::History(given) => update::history(target, given).await,
         ServiceCommand::Scale(given) => scale(target, given).await,
         ServiceCommand::Rm(given) => rm(target, given).await,
         ServiceCommand::Logs(given) => follow_logs(target, given).await,

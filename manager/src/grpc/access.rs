@@ -40,6 +40,8 @@ pub fn rule(path: &str) -> Option<(Access, Route)> {
         | "/skep.v1.Control/ListTasks"
         | "/skep.v1.Control/ListNodes" => (Access::Users, Route::LeaderOrStale),
         "/skep.v1.Control/CreateService"
+        | "/skep.v1.Control/UpdateService"
+        | "/skep.v1.Control/RollBackService"
         | "/skep.v1.Control/ScaleServices"
         | "/skep.v1.Control/RemoveServices"
         | "/skep.v1.Control/ServiceLogs"

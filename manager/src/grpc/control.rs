@@ -7,8 +7,9 @@ use crate::raft::Leadership;
 use crate::seat::Seat;
 use crate::views::{Memory, View, in_reading_order};
 use common::node::Role;
+use common::service::ServiceSpec;
 use common::task::Task;
-use common::{IdGen, NodeId};
+use common::{IdGen, NodeId, ServiceId, Version};
 use manager_core::change::Change;
 use manager_core::lookup;
 use manager_core::requests::{self, NodeUpdate, Refused};
@@ -58,6 +59,11 @@ fn resolve(given: &str, asked: Option<NodeId>) -> String {
     }
 }
 
+fn read_spec(wire: Option<v1::ServiceSpec>) -> Result<ServiceSpec, Status> {
+    let wire = wire.ok_or_else(|| Status::invalid_argument("no specification"))?;
+    ServiceSpec::try_from(wire).map_err(|error| Status::invalid_argument(error.to_string()))
+}
+
 fn new_ids() -> IdGen {
     IdGen::from_seed(shell::clock::seed())
 }
@@ -69,14 +75,38 @@ impl Control for ControlService {
         request: Request<v1::CreateServiceRequest>,
     ) -> Answer<v1::CreateServiceResponse> {
         let manager = manager(&self.seats)?;
-        let spec = request.into_inner().spec.ok_or_else(|| Status::invalid_argument("no spec"))?;
-        let spec = common::service::ServiceSpec::try_from(spec)
-            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let spec = read_spec(request.into_inner().spec)?;
         let created = requests::create_service(&manager.state(), spec, &mut new_ids());
         let created = created.map_err(refused)?;
         manager.commit(created.changes).await?;
         let (id, warnings) = (created.id.0, created.warnings);
         Ok(Response::new(v1::CreateServiceResponse { id, warnings }))
+    }
+
+    async fn update_service(
+        &self,
+        request: Request<v1::UpdateServiceRequest>,
+    ) -> Answer<v1::UpdateServiceResponse> {
+        let manager = manager(&self.seats)?;
+        let request = request.into_inner();
+        let looked_at = (ServiceId(request.id), Version(request.version));
+        let spec = read_spec(request.spec)?;
+        let updated = requests::update_service(&manager.state(), looked_at, spec);
+        let (changes, warnings) = updated.map_err(refused)?;
+        manager.commit(changes).await?;
+        Ok(Response::new(v1::UpdateServiceResponse { warnings }))
+    }
+
+    async fn roll_back_service(
+        &self,
+        request: Request<v1::RollBackServiceRequest>,
+    ) -> Answer<v1::RollBackServiceResponse> {
+        let manager = manager(&self.seats)?;
+        let v1::RollBackServiceRequest { service, to } = request.into_inner();
+        let (id, to, change) =
+            requests::roll_back(&manager.state(), &service, to).map_err(refused)?;
+        manager.commit(vec![change]).await?;
+        Ok(Response::new(v1::RollBackServiceResponse { id: id.0, to }))
     }
 
     async fn list_services(

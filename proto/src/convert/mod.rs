@@ -6,6 +6,7 @@ mod container;
 mod node;
 mod service;
 mod task;
+mod update;
 
 #[cfg(test)]
 mod round_trip;

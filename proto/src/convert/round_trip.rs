@@ -13,11 +13,14 @@ use common::node::{
 use common::platform::Platform;
 use common::resources::Resources;
 use common::service::{
-    Dependency, DependencyCondition, FailureAction, Mode, Ratio, RestartCondition, RestartPolicy,
-    Service, ServicePhase, ServiceSpec, TaskSpec, UpdateOrder, UpdatePolicy,
+    Dependency, DependencyCondition, Former, Mode, RestartCondition, RestartPolicy, Service,
+    ServicePhase, ServiceSpec, TaskSpec,
 };
 use common::task::{
     DesiredState, Failure, Observation, Placement, Slot, Task, TaskState, TaskStatus,
+};
+use common::update::{
+    FailureAction, Ratio, Update, UpdateOrder, UpdatePolicy, UpdateState, UpdateTrouble,
 };
 use common::{NodeId, ServiceId, Stamp, TaskId, Timestamp, Version, WallTime};
 use std::collections::BTreeMap;
@@ -133,6 +136,7 @@ fn service_spec(mode: Mode, task: TaskSpec) -> ServiceSpec {
             monitor: Duration::from_millis(2),
             failure_ratio_max: Ratio(300_000),
             order: UpdateOrder::StartFirst,
+            progress_deadline: Duration::from_millis(3),
         },
         rollback: UpdatePolicy::default(),
         depends_on: vec![Dependency {
@@ -140,6 +144,18 @@ fn service_spec(mode: Mode, task: TaskSpec) -> ServiceSpec {
             condition: DependencyCondition::Healthy,
             required: true,
         }],
+    }
+}
+
+#[test]
+fn troubles_of_updates() {
+    let failure = Some(Failure::MachineRestarted);
+    for trouble in [
+        UpdateTrouble::TasksFailed { slots: 1, of: 2, task: TaskId(3), failure },
+        UpdateTrouble::NobodyHasImage { image: "web:2".to_owned() },
+        UpdateTrouble::NoProgress { for_at_least: Duration::from_millis(1) },
+    ] {
+        comes_back::<v1::UpdateTrouble, UpdateTrouble>(&trouble);
     }
 }
 
@@ -167,8 +183,23 @@ fn services() {
             version: Version(3),
             created: STAMP,
             updated: Stamp::default(),
-            spec: service_spec(mode, task),
+            spec: service_spec(mode, task.clone()),
             template: Version(2),
+            number: 2,
+            renewed: STAMP,
+            former: vec![Former {
+                number: 1,
+                template: Version(1),
+                since: STAMP,
+                spec: Arc::new(service_spec(mode, task)),
+            }],
+            update: Some(Update {
+                state: UpdateState::RollingBack,
+                started: STAMP,
+                since: STAMP,
+                base: 1,
+                trouble: None,
+            }),
             phase: ServicePhase::Active,
         });
     }
@@ -264,6 +295,7 @@ fn tasks() {
         desired,
         status,
         created: STAMP,
+        ran: Some(Timestamp(6)),
     };
     for failure in failures() {
         let failed = TaskStatus { state: TaskState::Failed, since: STAMP, failure: Some(failure) };

@@ -4,18 +4,17 @@ use super::{Malformed, enums, parsed, required, specified};
 use crate::v1;
 use common::resources::Resources;
 use common::service::{
-    Dependency, DependencyCondition, FailureAction, Mode, Ratio, RestartCondition, RestartPolicy,
-    Service, ServicePhase, ServiceSpec, TaskSpec, UpdateOrder, UpdatePolicy,
+    Dependency, DependencyCondition, Former, Mode, RestartCondition, RestartPolicy, Service,
+    ServicePhase, ServiceSpec, TaskSpec,
 };
 use common::time::millis;
+use common::update::{Update, UpdatePolicy};
 use common::{ServiceId, Stamp, Version};
 use std::sync::Arc;
 use std::time::Duration;
 
 enums! {
     "restart.condition": v1::restart_policy::Condition = RestartCondition { Never OnFailure Any }
-    "update.on_failure": v1::update_policy::FailureAction = FailureAction { Pause Continue Rollback }
-    "update.order": v1::update_policy::UpdateOrder = UpdateOrder { StopFirst StartFirst }
     "depends_on.condition": v1::dependency::DependencyCondition = DependencyCondition {
         Started Healthy CompletedSuccessfully
     }
@@ -31,6 +30,10 @@ impl TryFrom<v1::Service> for Service {
             updated: required::<_, Stamp>(wire.updated, "service.updated")?,
             spec: required(wire.spec, "service.spec")?,
             template: Version(wire.template),
+            number: wire.number,
+            renewed: required::<_, Stamp>(wire.renewed, "service.renewed")?,
+            former: wire.former.into_iter().map(Former::try_from).collect::<Result<_, _>>()?,
+            update: wire.update.map(Update::try_from).transpose()?,
             // Only these are shown to anyone.
             phase: ServicePhase::Active,
         })
@@ -46,6 +49,33 @@ impl From<&Service> for v1::Service {
             updated: Some((&service.updated).into()),
             spec: Some((&service.spec).into()),
             template: service.template.0,
+            number: service.number,
+            renewed: Some((&service.renewed).into()),
+            former: service.former.iter().map(v1::Former::from).collect(),
+            update: service.update.as_ref().map(v1::Update::from),
+        }
+    }
+}
+
+impl TryFrom<v1::Former> for Former {
+    type Error = Malformed;
+    fn try_from(wire: v1::Former) -> Result<Former, Malformed> {
+        Ok(Former {
+            number: wire.number,
+            template: Version(wire.template),
+            since: required::<_, Stamp>(wire.since, "former.since")?,
+            spec: Arc::new(required(wire.spec, "former.spec")?),
+        })
+    }
+}
+
+impl From<&Former> for v1::Former {
+    fn from(former: &Former) -> v1::Former {
+        v1::Former {
+            number: former.number,
+            template: former.template.0,
+            since: Some((&former.since).into()),
+            spec: Some((&*former.spec).into()),
         }
     }
 }
@@ -171,35 +201,6 @@ impl From<&RestartPolicy> for v1::RestartPolicy {
             delay_millis: millis(policy.delay),
             attempts_max: policy.attempts_max,
             window_millis: millis(policy.window),
-        }
-    }
-}
-
-impl TryFrom<v1::UpdatePolicy> for UpdatePolicy {
-    type Error = Malformed;
-    fn try_from(wire: v1::UpdatePolicy) -> Result<UpdatePolicy, Malformed> {
-        use v1::update_policy::{FailureAction as Action, UpdateOrder as Order};
-        Ok(UpdatePolicy {
-            parallelism: wire.parallelism,
-            delay: Duration::from_millis(wire.delay_millis),
-            on_failure: specified::<Action, _>(wire.on_failure, "update.on_failure")?,
-            monitor: Duration::from_millis(wire.monitor_millis),
-            failure_ratio_max: Ratio(wire.failure_ratio_max_millionths),
-            order: specified::<Order, _>(wire.order, "update.order")?,
-        })
-    }
-}
-
-impl From<&UpdatePolicy> for v1::UpdatePolicy {
-    fn from(policy: &UpdatePolicy) -> v1::UpdatePolicy {
-        use v1::update_policy::{FailureAction as Action, UpdateOrder as Order};
-        v1::UpdatePolicy {
-            parallelism: policy.parallelism,
-            delay_millis: millis(policy.delay),
-            on_failure: Action::from(policy.on_failure).into(),
-            monitor_millis: millis(policy.monitor),
-            failure_ratio_max_millionths: policy.failure_ratio_max.0,
-            order: Order::from(policy.order).into(),
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::v1;
 use common::task::{
     DesiredState, Failure, Observation, Placement, Slot, Task, TaskState, TaskStatus,
 };
-use common::{NodeId, ServiceId, Stamp, TaskId, Version};
+use common::{NodeId, ServiceId, Stamp, TaskId, Timestamp, Version};
 
 enums! {
     "desired": v1::DesiredState = DesiredState { Ready Running Shutdown Remove }
@@ -119,6 +119,7 @@ impl TryFrom<v1::Task> for Task {
                 failure: observed.failure,
             },
             created: required::<_, Stamp>(wire.created, "task.created")?,
+            ran: wire.ran_at_millis.map(Timestamp),
         })
     }
 }
@@ -139,6 +140,7 @@ impl From<&Task> for v1::Task {
             }),
             since: Some((&task.status.since).into()),
             created: Some((&task.created).into()),
+            ran_at_millis: task.ran.map(|it| it.0),
         }
     }
 }

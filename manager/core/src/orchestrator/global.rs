@@ -3,9 +3,9 @@
 use super::slot;
 use super::{Outcome, raise_all};
 use crate::draft::Draft;
-use crate::restart::Restart;
 use crate::scheduler::filter;
 use crate::state::State;
+use crate::update;
 use common::NodeId;
 use common::service::Service;
 use common::task::{DesiredState, Slot};
@@ -21,38 +21,28 @@ pub(super) fn wanted_tasks(state: &State, service: &Service) -> usize {
 }
 
 pub(crate) fn orchestrate(draft: &mut Draft<'_>, service: &Service, mut room: usize) -> Outcome {
-    let slots = slot::slots(draft, service);
-    let wanted: BTreeSet<NodeId> = draft
+    let mut slots = slot::slots(draft, service);
+    let may_have: BTreeSet<NodeId> = draft
         .nodes()
         .filter(|it| filter::may_have_global(it, &service.spec.task))
         .map(|it| it.id)
         .collect();
     for slot in slots.keys() {
-        if !matches!(slot, Slot::Node(node) if wanted.contains(node)) {
+        if !matches!(slot, Slot::Node(node) if may_have.contains(node)) {
             raise_all(draft, service, DesiredState::Shutdown, |it| it.slot == *slot);
         }
     }
-    let mut outcome = Outcome::Done;
-    for node in wanted {
-        let is_up = draft.node(node).is_some_and(|it| !it.status.state.is_down());
-        let restart = match slots.get(&Slot::Node(node)) {
-            Some(view) => {
-                slot::end_twins(draft, view);
-                if view.live.is_empty() { view.restart } else { Restart::Never }
-            }
-            None => Restart::Now,
-        };
-        match restart {
-            Restart::Never => {}
-            Restart::At(at) => outcome = outcome.also_at(at),
-            // Nothing new for a node that is away; what it runs is still right.
-            Restart::Now if !is_up => {}
-            Restart::Now if room == 0 => return Outcome::NoRoom,
-            Restart::Now => {
-                room -= 1;
-                draft.create_task(service, Slot::Node(node));
-            }
+    // Nothing new for a node that is away; what it runs is still right.
+    let is_there = |node: &NodeId| draft.node(*node).is_some_and(|it| !it.status.state.is_down());
+    let wanted: BTreeSet<NodeId> = may_have.into_iter().filter(is_there).collect();
+    slots.retain(|slot, _| matches!(slot, Slot::Node(node) if wanted.contains(node)));
+    let mut missing = 0;
+    for slot in wanted.into_iter().map(Slot::Node).filter(|it| !slots.contains_key(it)) {
+        if room == 0 {
+            return Outcome::NoRoom;
         }
+        (room, missing) = (room - 1, missing + 1);
+        draft.create_task(service, slot);
     }
-    outcome
+    update::advance(draft, service, (&slots, missing), room)
 }

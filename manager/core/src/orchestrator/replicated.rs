@@ -3,7 +3,7 @@
 use super::slot::{self, SlotView};
 use super::{Outcome, raise_all};
 use crate::draft::Draft;
-use crate::restart::Restart;
+use crate::update;
 use common::NodeId;
 use common::service::Service;
 use common::task::{DesiredState, Slot, TaskState};
@@ -24,27 +24,16 @@ pub(crate) fn orchestrate(
             raise_all(draft, service, DesiredState::Remove, |it| it.slot == surplus);
         }
     }
-    let mut outcome = Outcome::Done;
-    for (slot, view) in &slots {
-        slot::end_twins(draft, view);
-        if !view.live.is_empty() {
-            continue;
-        }
-        match view.restart {
-            Restart::Never => {}
-            Restart::At(at) => outcome = outcome.also_at(at),
-            Restart::Now if room == 0 => return Outcome::NoRoom,
-            Restart::Now => {
-                room -= 1;
-                draft.create_task(service, *slot);
-            }
-        }
-    }
     let missing = wanted.saturating_sub(slots.len());
-    for number in free_numbers(&slots).take(missing.min(room)) {
+    let created: Vec<u32> = free_numbers(&slots).take(missing.min(room)).collect();
+    room -= created.len();
+    for number in created {
         draft.create_task(service, Slot::Replica(number));
     }
-    if missing > room { Outcome::NoRoom } else { outcome }
+    if missing > 0 && room == 0 {
+        return Outcome::NoRoom;
+    }
+    update::advance(draft, service, (&slots, missing), room)
 }
 
 fn free_numbers(slots: &BTreeMap<Slot, SlotView>) -> impl Iterator<Item = u32> {

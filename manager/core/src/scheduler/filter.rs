@@ -1,4 +1,4 @@
-//! Hard conditions, each with its refusal. Reads a node and a service and changes neither.
+//! Hard conditions, each with its refusal. Reads a node and a wish and changes neither.
 
 use super::images::ImageView;
 use crate::draft::Draft;
@@ -6,7 +6,7 @@ use crate::state::Load;
 use common::constraint::Constraint;
 use common::node::{Availability, Node, NodeState};
 use common::resources::{Resources, Shortage};
-use common::service::{Service, TaskSpec};
+use common::service::TaskSpec;
 use common::{NodeId, Timestamp};
 use std::collections::BTreeMap;
 
@@ -64,8 +64,8 @@ impl Candidate {
     }
 
     /// One more task of the service is on it now.
-    pub(crate) fn take(&mut self, service: &Service) {
-        self.load.reserved = self.load.reserved.saturating_add(service.spec.task.reservations);
+    pub(crate) fn take(&mut self, spec: &TaskSpec) {
+        self.load.reserved = self.load.reserved.saturating_add(spec.reservations);
         self.load.tasks += 1;
         self.of_service += 1;
         self.image.on_trial = !self.image.at_hand;
@@ -75,11 +75,10 @@ impl Candidate {
 /// Cheap conditions first; the first that does not hold is the one people are told.
 pub(crate) fn check(
     draft: &Draft<'_>,
-    service: &Service,
+    spec: &TaskSpec,
     candidate: &Candidate,
 ) -> Result<(), Refusal> {
     let Some(node) = draft.node(candidate.node) else { return Err(Refusal::Down) };
-    let spec = &service.spec.task;
     check_ready(node, draft.now.at)?;
     check_constraints(node, spec)?;
     if let Some(shortage) = candidate.free().shortage_for(spec.reservations) {

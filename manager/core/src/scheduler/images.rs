@@ -1,10 +1,10 @@
 //! The tale of the missing image: a node is tried, not guessed; tried once; and not again until
 //! it says that it has the image.
 
+use super::Wish;
 use super::filter::{Candidate, Refusal};
 use crate::draft::Draft;
 use crate::soft::HasImage;
-use common::service::Service;
 use common::task::{DesiredState, Failure, Task, TaskState};
 use common::{NodeId, Timestamp};
 use std::collections::BTreeMap;
@@ -45,11 +45,13 @@ impl ImageView {
 }
 
 /// Derived from the service's tasks and the nodes' reports each time; nothing is remembered.
-pub(crate) fn know(draft: &Draft<'_>, service: &Service, candidates: &mut [Candidate]) {
-    let image = &service.spec.task.container.image;
+pub(crate) fn know(draft: &Draft<'_>, wish: Wish<'_>, candidates: &mut [Candidate]) {
+    let image = &wish.spec.container.image;
+    let is_of_image =
+        |task: &&Task| draft.spec(task).is_some_and(|it| it.container.image == *image);
     let mut rejected: BTreeMap<NodeId, Vec<&Task>> = BTreeMap::new();
     let mut on_trial: BTreeMap<NodeId, bool> = BTreeMap::new();
-    for task in draft.tasks_of(service.id) {
+    for task in draft.tasks_of(wish.service.id).filter(is_of_image) {
         let Some(node) = task.placement.node() else { continue };
         if is_image_rejection(task) {
             rejected.entry(node).or_default().push(task);
@@ -57,7 +59,7 @@ pub(crate) fn know(draft: &Draft<'_>, service: &Service, candidates: &mut [Candi
         // Running shows that the image is there, even before the node's list of images does.
         let running = task.status.state == TaskState::Running;
         let under_way =
-            task.status.state < TaskState::Running && task.desired == DesiredState::Running;
+            task.status.state < TaskState::Running && task.desired <= DesiredState::Running;
         if running || under_way {
             let trial = on_trial.entry(node).or_insert(true);
             *trial &= !running;
@@ -113,11 +115,13 @@ pub(crate) fn counted(draft: &Draft<'_>, task: &Task, failure: Failure) -> Failu
     Failure::RegistryUnreachable { image, detail, tries: before.saturating_add(1) }
 }
 
-/// Of the same service, on the same node.
+/// Of the same service and image, on the same node.
 fn newest_rejection<'a>(draft: &'a Draft<'_>, task: &Task) -> Option<&'a Task> {
+    let image = &draft.spec(task)?.container.image;
     draft
         .tasks_of(task.service)
         .filter(|it| it.placement == task.placement && is_image_rejection(it))
+        .filter(|it| draft.spec(it).is_some_and(|it| it.container.image == *image))
         .max_by_key(|it| (it.status.since.at, it.id))
 }
 
@@ -126,7 +130,7 @@ pub(crate) fn keeps_out(draft: &Draft<'_>, task: &Task) -> bool {
     if !is_image_rejection(task) {
         return false;
     }
-    let (Some(node), Some(spec)) = (task.placement.node(), draft.spec(task.service)) else {
+    let (Some(node), Some(spec)) = (task.placement.node(), draft.spec(task)) else {
         return false;
     };
     let newest = newest_rejection(draft, task);

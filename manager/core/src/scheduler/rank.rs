@@ -1,11 +1,11 @@
 //! Preferences, as one comparable tuple that ends in the node's id. The smallest is the best.
 
+use super::Wish;
 use super::filter::Candidate;
 use crate::draft::Draft;
 use common::NodeId;
-use common::service::Service;
-use common::task::{DesiredState, Failure, Task, TaskState};
-use std::collections::BTreeMap;
+use common::task::{DesiredState, Failure, Slot, Task, TaskState};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A service that fails this often within [`FAILURES_WINDOW`] on one node tries another first.
@@ -45,12 +45,19 @@ fn share_permille(candidate: &Candidate) -> u64 {
 }
 
 /// Counts, per node, what of the service lives there and what of it failed there lately.
-pub(crate) fn count_service(draft: &Draft<'_>, service: &Service, candidates: &mut [Candidate]) {
+pub(crate) fn count_service(draft: &Draft<'_>, wish: Wish<'_>, candidates: &mut [Candidate]) {
     let mut counts: BTreeMap<NodeId, (u32, u32)> = BTreeMap::new();
-    for task in draft.tasks_of(service.id) {
+    let is_new = |task: &Task| task.template == wish.template;
+    let taken_over: BTreeSet<Slot> = draft
+        .tasks_of(wish.service.id)
+        .filter(|it| it.is_live() && is_new(it))
+        .map(|it| it.slot)
+        .collect();
+    for task in draft.tasks_of(wish.service.id) {
         let Some(node) = task.placement.node() else { continue };
         let (live, failed) = counts.entry(node).or_default();
-        if task.is_live() {
+        // What is about to be replaced does not count beside its successor.
+        if task.is_live() && (is_new(task) || !taken_over.contains(&task.slot)) {
             *live += 1;
         }
         let weight = match task.status.state {
@@ -71,7 +78,7 @@ pub(crate) fn count_service(draft: &Draft<'_>, service: &Service, candidates: &m
             | TaskState::Orphaned => 0,
         };
         let is_recent = draft.now.at.since(task.status.since.at) <= FAILURES_WINDOW;
-        if is_recent && task.desired == DesiredState::Running {
+        if is_recent && is_new(task) && task.desired <= DesiredState::Running {
             *failed += weight;
         }
     }

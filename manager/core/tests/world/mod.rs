@@ -6,9 +6,14 @@
 //! node a memory=1g cpus=2 label=zone=west role=manager
 //! service web replicas=3 image=web:1 reserve=300m constraint=node.labels.zone==west
 //!             restart=any delay=5s attempts=2 window=10s max-per-node=1 | global
+//!             parallelism=1 order=start-first action=rollback monitor=5s ratio=0.3
+//!             deadline=10m update-delay=1s
+//! job once completions=3 at-a-time=2 | global
+//! update web image=web:2 reserve=1m constraint=…   rollback web 1
 //! scale web 5 | remove web | down a | up a | drain a | active a | forget a
 //! has a web:1              what a node reports of images; `has a` reports none
-//! web.1 running            also: complete, shutdown, failed, no-image, no-registry, rebooted
+//! web.1 running            also: ready, complete, shutdown, failed, no-image, no-registry, rebooted
+//! settle                   every agent does what it is told, as long as there is something
 //! advance 5s
 //! plan
 //! ```
@@ -19,6 +24,7 @@ use common::resources::Resources;
 use common::service::{Mode, RestartCondition, ServiceSpec, TaskSpec};
 use common::task::{DesiredState, Failure, Observation, Slot, Task, TaskState};
 use common::units::{parse_bytes, parse_cpus, parse_duration};
+use common::update::{FailureAction, Ratio, UpdateOrder, UpdatePolicy, UpdateTrouble};
 use common::{IdGen, NodeId, ServiceId, Stamp, TaskId, Timestamp, Version, WallTime};
 use manager_core::change::{Batch, Change, Event, Unity};
 use manager_core::draft::Draft;
@@ -66,6 +72,16 @@ impl World {
         match words.as_slice() {
             ["node", name, settings @ ..] => self.add_node(name, settings),
             ["service", name, settings @ ..] => self.add_service(name, settings),
+            ["job", name, settings @ ..] => self.add_job(name, settings),
+            ["update", name, settings @ ..] => self.update(name, settings),
+            ["rollback", name, to] => {
+                let service = self.service(name);
+                let from = self.state.service(service).expect("a service").number;
+                let to = to.parse().expect("a number");
+                let change = Change::RollBackService { service, from, to, trouble: None };
+                self.commit(vec![change]);
+            }
+            ["settle"] => self.settle(),
             ["scale", name, number] => self.scale(name, number.parse().expect("a number")),
             ["remove", name] => {
                 let service = self.service(name);
@@ -161,7 +177,14 @@ impl World {
             None => String::new(),
         };
         match change {
-            Change::CreateTask(task) => format!("{}{} new", self.name_of(task.id), on(task)),
+            Change::CreateTask(task) => {
+                let image = self.state.task_spec(task).map(|it| it.container.image.as_given());
+                let image = image.filter(|it| *it != "web:1").unwrap_or_default();
+                let what = if task.desired == DesiredState::Ready { "prepared" } else { "new" };
+                format!("{}{} {what} {image}", self.name_of(task.id), on(task))
+                    .trim_end()
+                    .to_owned()
+            }
             Change::PlaceTask { task, .. } => {
                 let task = self.state.task(*task).expect("a placed task");
                 format!("{}{} placed", self.name_of(task.id), on(task))
@@ -173,6 +196,18 @@ impl World {
             }
             Change::OrphanTask { task } => format!("{} orphaned", self.name_in(before, *task)),
             Change::RemoveTask { task } => format!("{} forgotten", self.name_in(before, *task)),
+            Change::SetUpdateState { service, state, trouble, .. } => {
+                let name = &before.service(*service).expect("it was").spec.name;
+                let why =
+                    trouble.as_ref().map_or(String::new(), |it| format!(": {}", without_ids(it)));
+                format!("{name} {}{why}", state.as_str())
+            }
+            Change::RollBackService { service, from, to, trouble } => {
+                let name = &before.service(*service).expect("it was").spec.name;
+                let why =
+                    trouble.as_ref().map_or(String::new(), |it| format!(": {}", without_ids(it)));
+                format!("{name} back from {from} to {to}{why}")
+            }
             Change::DropService { service } => {
                 format!("service {} dropped", before.service(*service).expect("it was").spec.name)
             }
@@ -238,43 +273,70 @@ impl World {
     }
 
     fn add_service(&mut self, name: &str, settings: &[&str]) {
-        let given = pairs(settings);
-        let get = |key: &str| given.get(key).copied();
-        let image = get("image").unwrap_or("web:1").parse().expect("an image");
-        let mut task = TaskSpec::of_container(ContainerSpec::of_image(image));
-        task.reservations.memory_bytes =
-            get("reserve").map_or(0, |it| parse_bytes(it).expect("it"));
-        task.constraints =
-            get("constraint").map(|it| it.parse().expect("it")).into_iter().collect();
-        task.replicas_max_per_node = get("max-per-node").map(|it| it.parse().expect("a number"));
-        task.restart.condition = match get("restart") {
-            Some("none") => RestartCondition::Never,
-            Some("on-failure") => RestartCondition::OnFailure,
-            Some("any") | None => RestartCondition::Any,
-            Some(other) => panic!("no such condition: {other}"),
-        };
-        if let Some(delay) = get("delay") {
-            task.restart.delay = parse_duration(delay).expect("a duration");
-        }
-        task.restart.attempts_max = get("attempts").map(|it| it.parse().expect("a number"));
-        task.restart.window =
-            get("window").map_or(Duration::ZERO, |it| parse_duration(it).expect("it"));
-        let mode = match get("replicas") {
+        let mode = match pairs(settings).get("replicas") {
             Some(replicas) => Mode::Replicated { replicas: replicas.parse().expect("a number") },
             None => Mode::Global,
         };
+        let image = "web:1".parse().expect("an image");
+        let task = TaskSpec::of_container(ContainerSpec::of_image(image));
         let name = name.parse().expect("a name");
-        let spec = ServiceSpec::new(name, mode, task);
+        let mut spec = ServiceSpec::new(name, mode, task);
+        configure(&mut spec, settings);
         let id = self.ids.service();
         self.commit(vec![Change::CreateService { id, spec: Box::new(spec) }]);
     }
 
-    fn scale(&mut self, name: &str, replicas: u32) {
+    fn add_job(&mut self, name: &str, settings: &[&str]) {
+        let given = pairs(settings);
+        let number = |key: &str| given.get(key).map_or(0, |it| it.parse().expect("a number"));
+        let mode = match number("completions") {
+            0 => Mode::GlobalJob,
+            completions => Mode::ReplicatedJob { completions, concurrent_max: number("at-a-time") },
+        };
+        let image = "web:1".parse().expect("an image");
+        let task = TaskSpec::of_container(ContainerSpec::of_image(image));
+        let mut spec = ServiceSpec::new(name.parse().expect("a name"), mode, task);
+        configure(&mut spec, settings);
+        let id = self.ids.service();
+        self.commit(vec![Change::CreateService { id, spec: Box::new(spec) }]);
+    }
+
+    fn update(&mut self, name: &str, settings: &[&str]) {
         let service = self.service(name);
         let known = self.state.service(service).expect("a service");
         let (base, mut spec) = (known.version, known.spec.clone());
-        spec.mode = Mode::Replicated { replicas };
+        configure(&mut spec, settings);
         self.commit(vec![Change::SetServiceSpec { service, base, spec: Box::new(spec) }]);
+    }
+
+    /// Agents do what they are told and the planner goes on, until both have nothing left to do.
+    /// Shows the order in which it happened.
+    fn settle(&mut self) {
+        for _ in 0..200 {
+            self.plan();
+            let Some((task, state)) = self.state.tasks().find_map(|it| self.does_next(it)) else {
+                return;
+            };
+            self.say(task, &Observation::of(state));
+        }
+        panic!("it does not come to rest");
+    }
+
+    fn does_next(&self, task: &Task) -> Option<(TaskId, TaskState)> {
+        task.placement.node()?;
+        let known = self.soft.ahead_of(task.id, task.status.state);
+        let state = known.map_or(task.status.state, |(it, _)| it.state);
+        let next = match task.desired {
+            _ if state.is_terminal() => return None,
+            DesiredState::Ready => TaskState::Ready,
+            DesiredState::Running => TaskState::Running,
+            DesiredState::Shutdown | DesiredState::Remove => TaskState::Shutdown,
+        };
+        (state < next).then_some((task.id, next))
+    }
+
+    fn scale(&mut self, name: &str, replicas: u32) {
+        self.update(name, &[&format!("replicas={replicas}")]);
     }
 
     /// `web.1 failed`: the newest task of the slot that has not ended says so.
@@ -284,16 +346,24 @@ impl World {
         let named = |it: &&Arc<Task>| {
             self.state.service(it.service).is_some_and(|it| it.spec.name.as_str() == service)
         };
+        let is_likely = |it: &Task| match state {
+            "ready" => it.desired == DesiredState::Ready,
+            "shutdown" => it.desired > DesiredState::Running,
+            "no-image" | "no-registry" => it.status.state < TaskState::Running,
+            _ => it.desired == DesiredState::Running,
+        };
         let task = self
             .state
             .tasks()
             .filter(named)
             .filter(|it| it.slot == wanted && !it.status.state.is_terminal())
-            .max_by_key(|it| (it.desired == DesiredState::Running, it.created.at))
+            .max_by_key(|it| (is_likely(it), it.created.at))
             .unwrap_or_else(|| panic!("nothing in slot {service}.{slot}"));
-        let (task, node) = (task.id, task.placement.node().expect("it has a node"));
-        let text = || "web:1".to_owned();
+        let image = self.state.task_spec(task).expect("a service").container.image.clone();
+        let (task, image) = (task.id, image.as_given().to_owned());
+        let detail = String::new();
         let observed = match state {
+            "ready" => Observation::of(TaskState::Ready),
             "running" => Observation::of(TaskState::Running),
             "complete" => Observation::of(TaskState::Complete),
             "shutdown" => Observation::of(TaskState::Shutdown),
@@ -302,21 +372,101 @@ impl World {
                 Failure::Exited { code: 1, out_of_memory: false },
             ),
             "rebooted" => Observation::failed(TaskState::Failed, Failure::MachineRestarted),
-            "no-image" => Observation::failed(
-                TaskState::Rejected,
-                Failure::NoSuchImage { image: text(), detail: String::new() },
-            ),
+            "no-image" => {
+                Observation::failed(TaskState::Rejected, Failure::NoSuchImage { image, detail })
+            }
             "no-registry" => Observation::failed(
                 TaskState::Rejected,
-                Failure::RegistryUnreachable { image: text(), detail: String::new(), tries: 0 },
+                Failure::RegistryUnreachable { image, detail, tries: 0 },
             ),
             other => panic!("no such state: {other}"),
         };
+        self.say(task, &observed);
+    }
+
+    fn say(&mut self, task: TaskId, observed: &Observation) {
         let stamp = self.stamp();
+        let known = self.state.task(task).expect("a task");
+        let node = known.placement.node().expect("it has a node");
+        self.soft.observe(task, observed.clone(), stamp);
+        self.planner.mark(known.service);
+        if !observed.state.is_kept() {
+            return;
+        }
         let mut draft = Draft::new(&self.state, &self.soft, stamp, &mut self.ids);
-        draft.observe(task, node, &observed);
+        draft.observe(task, node, observed);
         let (changes, _) = draft.finish();
         self.commit(changes);
+    }
+}
+
+fn configure(spec: &mut ServiceSpec, settings: &[&str]) {
+    let given = pairs(settings);
+    let get = |key: &str| given.get(key).copied();
+    let duration = |key: &str| get(key).map(|it| parse_duration(it).expect("a duration"));
+    let number = |key: &str| get(key).map(|it| it.parse::<u32>().expect("a number"));
+    if let (Some(replicas), Mode::Replicated { replicas: wanted }) =
+        (number("replicas"), &mut spec.mode)
+    {
+        *wanted = replicas;
+    }
+    configure_update(&mut spec.update, &given);
+    spec.rollback = UpdatePolicy { on_failure: FailureAction::Pause, ..spec.update.clone() };
+    let task = Arc::make_mut(&mut spec.task);
+    task.container.image =
+        get("image").map_or(task.container.image.clone(), |it| it.parse().expect("an image"));
+    if let Some(reserve) = get("reserve") {
+        task.reservations.memory_bytes = parse_bytes(reserve).expect("it");
+    }
+    if let Some(constraint) = get("constraint") {
+        task.constraints = vec![constraint.parse().expect("a constraint")];
+    }
+    task.replicas_max_per_node = number("max-per-node").or(task.replicas_max_per_node);
+    task.restart.condition = match get("restart") {
+        Some("none") => RestartCondition::Never,
+        Some("on-failure") => RestartCondition::OnFailure,
+        Some("any") => RestartCondition::Any,
+        None => task.restart.condition,
+        Some(other) => panic!("no such condition: {other}"),
+    };
+    task.restart.delay = duration("delay").unwrap_or(task.restart.delay);
+    task.restart.attempts_max = number("attempts").or(task.restart.attempts_max);
+    task.restart.window = duration("window").unwrap_or(task.restart.window);
+    task.force = number("force").map_or(task.force, u64::from);
+}
+
+fn configure_update(policy: &mut UpdatePolicy, given: &BTreeMap<&str, &str>) {
+    let get = |key: &str| given.get(key).copied();
+    let duration = |key: &str| get(key).map(|it| parse_duration(it).expect("a duration"));
+    policy.parallelism =
+        get("parallelism").map_or(policy.parallelism, |it| it.parse().expect("a number"));
+    policy.order = match get("order") {
+        Some("start-first") => UpdateOrder::StartFirst,
+        Some("stop-first") => UpdateOrder::StopFirst,
+        None => policy.order,
+        Some(other) => panic!("no such order: {other}"),
+    };
+    policy.on_failure = match get("action") {
+        Some("pause") => FailureAction::Pause,
+        Some("continue") => FailureAction::Continue,
+        Some("rollback") => FailureAction::Rollback,
+        None => policy.on_failure,
+        Some(other) => panic!("no such action: {other}"),
+    };
+    let ratio = get("ratio").map(|it| it.parse().expect("a number"));
+    policy.failure_ratio_max =
+        ratio.map_or(policy.failure_ratio_max, |it| Ratio::from_share(it).expect("a share"));
+    policy.monitor = duration("monitor").unwrap_or(policy.monitor);
+    policy.delay = duration("update-delay").unwrap_or(policy.delay);
+    policy.progress_deadline = duration("deadline").unwrap_or(policy.progress_deadline);
+}
+
+/// Tasks are told apart by their slots here.
+fn without_ids(trouble: &UpdateTrouble) -> String {
+    let words = trouble.to_string();
+    match words.split_once(", such as ") {
+        Some((before, after)) => format!("{before}{}", &after[13..]),
+        None => words,
     }
 }
 

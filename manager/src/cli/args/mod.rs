@@ -12,3 +12,4 @@ pub(super) mod pairs;
 pub(super) mod scale;
 pub(super) mod service;
 pub(super) mod shell_words;
+pub(super) mod update;

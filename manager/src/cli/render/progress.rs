@@ -5,6 +5,7 @@ use crate::cli::seen::SeenTask;
 use common::Stamp;
 use common::service::{RestartCondition, RestartPolicy};
 use common::task::{DesiredState, Failure, Slot, TaskState};
+use common::update::{Update, UpdateState};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ const RESTART_MARGIN: Duration = Duration::from_secs(5);
 pub(in crate::cli) struct Goal {
     pub(in crate::cli) desired: u32,
     pub(in crate::cli) restart: RestartPolicy,
+    /// Its tasks are to come to a good end.
+    pub(in crate::cli) is_job: bool,
+    pub(in crate::cli) update: Option<Update>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +69,7 @@ pub(in crate::cli) fn survey(goal: &Goal, tasks: &[SeenTask], now: Stamp) -> Pro
     let stopping = tasks.iter().filter(|it| is_stopping(it)).count();
     let (mut well, mut given_up) = (0, Vec::new());
     for task in newest.values() {
-        match standing(task, &goal.restart, now) {
+        match standing(task, goal, now) {
             Standing::Well => well += 1,
             Standing::GivenUp => given_up.push(*task),
             Standing::OnItsWay => {}
@@ -73,11 +77,7 @@ pub(in crate::cli) fn survey(goal: &Goal, tasks: &[SeenTask], now: Stamp) -> Pro
     }
     let desired = goal.desired as usize;
     let is_settled = stopping == 0 && newest.len() == desired && well + given_up.len() == desired;
-    let verdict = match given_up.first() {
-        _ if !is_settled => Verdict::Waiting,
-        None => Verdict::Converged,
-        Some(task) => Verdict::Failed { reason: last_words(task) },
-    };
+    let verdict = verdict(goal, is_settled, given_up.first().copied());
     let slots = if newest.len() > LINES_MAX {
         Vec::new()
     } else {
@@ -86,9 +86,34 @@ pub(in crate::cli) fn survey(goal: &Goal, tasks: &[SeenTask], now: Stamp) -> Pro
     Progress { summary: summary(well, desired, stopping), slots, verdict }
 }
 
-fn standing(task: &SeenTask, restart: &RestartPolicy, now: Stamp) -> Standing {
-    let runs = task.state == TaskState::Running && !task.node_is_down;
-    let is_done = task.state == TaskState::Complete && restart.condition != RestartCondition::Any;
+/// An update under way is waited for, and one that failed is a failure.
+fn verdict(goal: &Goal, is_settled: bool, given_up: Option<&SeenTask>) -> Verdict {
+    let update = goal.update.as_ref();
+    let trouble = update.and_then(|it| it.trouble.as_ref());
+    match (update.map(|it| it.state), trouble) {
+        (Some(UpdateState::Updating | UpdateState::RollingBack), _) => Verdict::Waiting,
+        (Some(UpdateState::Paused), Some(trouble)) => {
+            Verdict::Failed { reason: format!("update paused: {trouble}") }
+        }
+        (Some(UpdateState::RollbackPaused), Some(trouble)) => {
+            Verdict::Failed { reason: format!("rollback paused: {trouble}") }
+        }
+        (Some(UpdateState::RolledBack), Some(trouble)) => {
+            Verdict::Failed { reason: format!("update rolled back: {trouble}") }
+        }
+        (_, _) if !is_settled => Verdict::Waiting,
+        (_, _) => match given_up {
+            None => Verdict::Converged,
+            Some(task) => Verdict::Failed { reason: last_words(task) },
+        },
+    }
+}
+
+fn standing(task: &SeenTask, goal: &Goal, now: Stamp) -> Standing {
+    let restart = &goal.restart;
+    let runs = task.state == TaskState::Running && !task.node_is_down && !goal.is_job;
+    let may_end = goal.is_job || restart.condition != RestartCondition::Any;
+    let is_done = task.state == TaskState::Complete && may_end;
     if runs || is_done {
         Standing::Well
     } else if is_given_up(task, restart, now) {
@@ -111,7 +136,7 @@ fn is_given_up(task: &SeenTask, restart: &RestartPolicy, now: Stamp) -> bool {
 
 /// It is not wanted any more, and still there. One on a node that is down is not waited for.
 fn is_stopping(task: &SeenTask) -> bool {
-    task.desired != DesiredState::Running && !task.state.is_terminal() && !task.node_is_down
+    task.desired > DesiredState::Running && !task.state.is_terminal() && !task.node_is_down
 }
 
 fn summary(well: usize, desired: usize, stopping: usize) -> String {
@@ -150,7 +175,7 @@ mod tests {
 
     fn goal(desired: u32, condition: RestartCondition) -> Goal {
         let restart = RestartPolicy { condition, ..RestartPolicy::default() };
-        Goal { desired, restart }
+        Goal { desired, restart, is_job: false, update: None }
     }
 
     fn check(goal: &Goal, tasks: &[SeenTask], expected: Expect) {

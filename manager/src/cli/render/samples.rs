@@ -5,9 +5,7 @@ use common::container::{Access, ContainerSpec, Mount, MountSource};
 use common::node::{Availability, Engine, Incapability, NodeDescription, NodeSpec, Role};
 use common::platform::Platform;
 use common::resources::Resources;
-use common::service::{
-    Mode, RestartCondition, RestartPolicy, Service, ServicePhase, ServiceSpec, TaskSpec,
-};
+use common::service::{Mode, RestartCondition, RestartPolicy, Service, ServiceSpec, TaskSpec};
 use common::task::{DesiredState, Slot, TaskState};
 use common::{NodeId, ServiceId, Stamp, TaskId, Timestamp, Version, WallTime};
 use proto::v1::node_view::ManagerStatus;
@@ -31,16 +29,9 @@ fn labels(name: &str, value: &str) -> BTreeMap<String, String> {
 
 fn service(id: u64, name: &str, mode: Mode, task: TaskSpec) -> SeenService {
     let spec = ServiceSpec::new(name.parse().expect("a name"), mode, task);
-    let service = Service {
-        id: ServiceId(id),
-        version: Version(12),
-        created: at(0),
-        updated: at(60),
-        spec,
-        template: Version(12),
-        phase: ServicePhase::Active,
-    };
-    SeenService { service, running: 1, desired: 3 }
+    let mut service = Service::new(ServiceId(id), spec, Version(12), at(0));
+    service.updated = at(60);
+    SeenService { service, running: 1, desired: 3, completed: 0 }
 }
 
 pub(in crate::cli) fn plain_service() -> SeenService {

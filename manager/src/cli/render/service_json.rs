@@ -6,6 +6,7 @@ use common::calendar::rfc3339;
 use common::container::{Access, ContainerSpec, Mount, MountSource};
 use common::resources::Resources;
 use common::service::{Mode, RestartCondition, RestartPolicy, ServiceSpec, TaskSpec};
+use common::update::{Update, UpdateState};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,7 +24,21 @@ struct ServiceJson<'a> {
     created_at: String,
     updated_at: String,
     spec: SpecJson<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_spec: Option<SpecJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    update_status: Option<UpdateJson>,
     service_status: StatusJson,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct UpdateJson {
+    state: &'static str,
+    started_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completed_at: Option<String>,
+    message: String,
 }
 
 #[derive(Serialize)]
@@ -37,6 +52,8 @@ pub(super) struct VersionJson {
 struct StatusJson {
     running_tasks: u32,
     desired_tasks: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completed_tasks: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -207,8 +224,42 @@ impl<'a> ServiceJson<'a> {
             created_at: rfc3339(service.created.wall),
             updated_at: rfc3339(service.updated.wall),
             spec: SpecJson::of(&service.spec),
-            service_status: StatusJson { running_tasks: seen.running, desired_tasks: seen.desired },
+            previous_spec: service.former.last().map(|it| SpecJson::of(&it.spec)),
+            update_status: service.update.as_ref().map(UpdateJson::of),
+            service_status: StatusJson {
+                running_tasks: seen.running,
+                desired_tasks: seen.desired,
+                completed_tasks: service.spec.mode.is_job().then_some(seen.completed),
+            },
         }
+    }
+}
+
+impl UpdateJson {
+    fn of(update: &Update) -> UpdateJson {
+        let is_over = !update.state.is_under_way();
+        let message = match (&update.trouble, update.state) {
+            (Some(trouble), _) => trouble.to_string(),
+            (None, state) => message(state).to_owned(),
+        };
+        UpdateJson {
+            state: update.state.as_str(),
+            started_at: rfc3339(update.started.wall),
+            completed_at: is_over.then(|| rfc3339(update.since.wall)),
+            message,
+        }
+    }
+}
+
+/// Where nothing went wrong.
+fn message(state: UpdateState) -> &'static str {
+    match state {
+        UpdateState::Updating => "update in progress",
+        UpdateState::Paused => "update paused",
+        UpdateState::Completed => "update completed",
+        UpdateState::RollingBack => "rollback in progress",
+        UpdateState::RollbackPaused => "rollback paused",
+        UpdateState::RolledBack => "rollback completed",
     }
 }
 

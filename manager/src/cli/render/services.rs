@@ -5,6 +5,7 @@ use crate::cli::args::choices::ModeWord;
 use crate::cli::args::filter::{ServiceFilter, passes};
 use crate::cli::args::format::Format;
 use crate::cli::seen::SeenService;
+use common::calendar::rfc3339;
 use common::container::{Access, ContainerSpec, Mount, MountSource};
 use common::resources::{Resources, display_cpus};
 use common::service::{Mode, TaskSpec};
@@ -50,6 +51,10 @@ pub(in crate::cli) fn list(services: &[SeenService], format: Format) -> String {
 fn row(service: &SeenService) -> [String; 6] {
     let spec = &service.service.spec;
     let mut replicas = format!("{}/{}", service.running, service.desired);
+    if spec.mode.is_job() {
+        let (completed, desired) = (service.completed, service.desired);
+        write!(replicas, " ({completed}/{desired} completed)").expect("a string takes it");
+    }
     if let Some(most) = spec.task.replicas_max_per_node {
         write!(replicas, " (max {most} per node)").expect("a string takes every character");
     }
@@ -114,11 +119,23 @@ pub(in crate::cli) fn pretty(service: &SeenService) -> String {
         Mode::GlobalJob => page.line("Service Mode", "Global Job"),
     }
     page.line("Running", format!("{} of {}", service.running, service.desired));
+    update_status(&mut page, service);
     placement(&mut page, &spec.task);
     container(&mut page, &spec.task.container);
     mounts(&mut page, &spec.task.container.mounts);
     resources(&mut page, &spec.task);
     page.0
+}
+
+fn update_status(page: &mut Page, service: &SeenService) {
+    let Some(update) = &service.service.update else { return };
+    page.heading("UpdateStatus");
+    page.line(" State", update.state.as_str());
+    page.line(" Started", rfc3339(update.started.wall));
+    if !update.state.is_under_way() {
+        page.line(" Completed", rfc3339(update.since.wall));
+    }
+    page.optional(" Message", update.trouble.as_ref());
 }
 
 fn placement(page: &mut Page, task: &TaskSpec) {

@@ -1,0 +1,516 @@
+//! How services are updated and rolled back, and how jobs run, story by story.
+
+mod world;
+
+use expect_test::{Expect, expect};
+
+fn check(story: &str, decided: Expect) {
+    decided.assert_eq(&world::play(story));
+}
+
+#[test]
+fn one_slot_after_the_other_is_stopped_and_started() {
+    check(
+        "node a
+         node b
+         service web replicas=2
+         settle
+         update web image=web:2
+         settle",
+        expect![[r#"
+            web.1 on a new
+            web.2 on b new
+            --
+            --
+            --
+            look again in 599999 ms
+            web.1 on a prepared web:2
+            --
+            look again in 599998 ms
+            web.1 on a shutdown
+            web.2 on b prepared web:2
+            --
+            look again in 599998 ms
+            --
+            look again in 599996 ms
+            web.1 on a running
+            --
+            look again in 599999 ms
+            web.2 on b shutdown
+            --
+            look again in 599997 ms
+            web.2 on b running
+            --
+            look again in 5000 ms
+        "#]],
+    );
+}
+
+#[test]
+fn or_started_and_stopped() {
+    check(
+        "node a
+         service web replicas=2 order=start-first parallelism=0
+         settle
+         update web image=web:2
+         settle
+         advance 5s
+         plan",
+        expect![[r#"
+            web.1 on a new
+            web.2 on a new
+            --
+            --
+            --
+            look again in 599999 ms
+            web.1 on a prepared web:2
+            web.2 on a prepared web:2
+            --
+            look again in 599998 ms
+            web.2 on a running
+            --
+            look again in 599999 ms
+            web.2 on a shutdown
+            --
+            look again in 599998 ms
+            web.1 on a running
+            --
+            look again in 4999 ms
+            web.1 on a shutdown
+            --
+            look again in 4998 ms
+            --
+            look again in 4997 ms
+            --
+            web completed
+        "#]],
+    );
+}
+
+#[test]
+fn what_running_tasks_satisfy_already_restarts_nothing() {
+    check(
+        "node a label=zone=west
+         node b
+         service web replicas=2
+         settle
+         update web reserve=10m restart=on-failure
+         settle
+         update web constraint=node.labels.zone==west
+         settle",
+        expect![[r#"
+            web.1 on a new
+            web.2 on b new
+            --
+            --
+            --
+            web completed
+            --
+            look again in 599999 ms
+            web.2 on a prepared
+            --
+            look again in 599998 ms
+            web.2 on b shutdown
+            --
+            look again in 599996 ms
+            web.2 on a running
+            --
+            look again in 5000 ms
+        "#]],
+    );
+}
+
+#[test]
+fn a_failing_update_goes_back_everywhere() {
+    check(
+        "node a
+         service web replicas=3 action=rollback delay=1s
+         settle
+         update web image=bad:1
+         plan
+         web.1 ready
+         plan
+         web.1 shutdown
+         plan
+         web.1 running
+         plan
+         web.1 failed
+         settle
+         advance 5s
+         plan",
+        expect![[r#"
+            web.1 on a new
+            web.2 on a new
+            web.3 on a new
+            --
+            --
+            --
+            --
+            look again in 599999 ms
+            web.1 on a prepared bad:1
+            --
+            look again in 599998 ms
+            web.1 on a shutdown
+            web.2 on a prepared bad:1
+            --
+            look again in 599996 ms
+            web.1 on a running
+            --
+            look again in 600000 ms
+            --
+            look again in 599999 ms
+            web back from 2 to 1: 1 of 3 tasks failed: task: non-zero exit (1)
+            web.1 on a new
+            web.2 on a remove
+            --
+            look again in 599997 ms
+            web.2 forgotten
+            --
+            look again in 5000 ms
+            --
+            web rollback_completed
+        "#]],
+    );
+}
+
+#[test]
+fn a_failing_update_is_paused_and_what_it_has_not_reached_stays() {
+    check(
+        "node a
+         service web replicas=3 delay=1s
+         settle
+         update web image=bad:1
+         plan
+         web.1 ready
+         plan
+         web.1 shutdown
+         plan
+         web.1 running
+         plan
+         web.1 failed
+         plan
+         web.2 failed
+         advance 1s
+         plan",
+        expect![[r#"
+            web.1 on a new
+            web.2 on a new
+            web.3 on a new
+            --
+            --
+            --
+            --
+            look again in 599999 ms
+            web.1 on a prepared bad:1
+            --
+            look again in 599998 ms
+            web.1 on a shutdown
+            web.2 on a prepared bad:1
+            --
+            look again in 599996 ms
+            web.1 on a running
+            --
+            look again in 600000 ms
+            --
+            look again in 999 ms
+            web paused: 1 of 3 tasks failed: task: non-zero exit (1)
+            web.2 on a remove
+            --
+            web.1 on a new bad:1
+            web.2 on a new
+        "#]],
+    );
+}
+
+#[test]
+fn an_image_that_nobody_has_stops_nothing() {
+    check(
+        "node a
+         node b
+         service web replicas=2
+         settle
+         update web image=typo:1
+         plan
+         web.1 no-image
+         plan
+         web.1 no-image
+         plan",
+        expect![[r#"
+            web.1 on a new
+            web.2 on b new
+            --
+            --
+            --
+            look again in 599999 ms
+            web.1 on a prepared typo:1
+            --
+            look again in 599997 ms
+            web.1 on b prepared typo:1
+            --
+            web paused: no node has the image typo:1, and no registry gave it
+            web.1 forgotten
+            web.1 prepared typo:1
+        "#]],
+    );
+}
+
+#[test]
+fn a_second_update_takes_over() {
+    check(
+        "node a
+         service web replicas=3
+         settle
+         update web image=web:2
+         plan
+         web.1 ready
+         plan
+         web.1 shutdown
+         plan
+         web.1 running
+         update web image=web:3
+         settle
+         advance 5s
+         plan",
+        expect![[r#"
+            web.1 on a new
+            web.2 on a new
+            web.3 on a new
+            --
+            --
+            --
+            --
+            look again in 599999 ms
+            web.1 on a prepared web:2
+            --
+            look again in 599998 ms
+            web.1 on a shutdown
+            web.2 on a prepared web:2
+            --
+            look again in 599996 ms
+            web.1 on a running
+            --
+            look again in 599999 ms
+            web.1 on a prepared web:3
+            web.2 on a remove
+            --
+            look again in 599997 ms
+            web.2 forgotten
+            --
+            look again in 599996 ms
+            web.1 on a shutdown
+            web.2 on a prepared web:3
+            --
+            look again in 599994 ms
+            web.1 on a running
+            --
+            look again in 599994 ms
+            --
+            look again in 599999 ms
+            web.2 on a shutdown
+            web.3 on a prepared web:3
+            --
+            look again in 599999 ms
+            --
+            look again in 599997 ms
+            web.2 on a running
+            --
+            look again in 599999 ms
+            web.3 on a shutdown
+            --
+            look again in 599997 ms
+            web.3 on a running
+            --
+            look again in 5000 ms
+            --
+            web completed
+        "#]],
+    );
+}
+
+#[test]
+fn a_rollback_touches_only_what_had_moved() {
+    check(
+        "node a
+         service web replicas=3
+         settle
+         update web image=web:2
+         plan
+         web.1 ready
+         plan
+         web.1 shutdown
+         plan
+         web.1 running
+         rollback web 1
+         settle
+         advance 5s
+         plan",
+        expect![[r#"
+            web.1 on a new
+            web.2 on a new
+            web.3 on a new
+            --
+            --
+            --
+            --
+            look again in 599999 ms
+            web.1 on a prepared web:2
+            --
+            look again in 599998 ms
+            web.1 on a shutdown
+            web.2 on a prepared web:2
+            --
+            look again in 599996 ms
+            web.1 on a running
+            --
+            look again in 599999 ms
+            web.1 on a prepared
+            web.2 on a remove
+            --
+            look again in 599997 ms
+            web.2 forgotten
+            --
+            look again in 599996 ms
+            web.1 on a shutdown
+            --
+            look again in 599994 ms
+            web.1 on a running
+            --
+            look again in 5000 ms
+            --
+            web rollback_completed
+        "#]],
+    );
+}
+
+#[test]
+fn what_finds_no_room_waits_beside_what_runs_and_fails_in_time() {
+    check(
+        "node a memory=1g
+         service web replicas=1 reserve=600m deadline=1m
+         settle
+         update web image=web:2
+         plan
+         update web image=web:3 reserve=2g
+         plan
+         advance 1m
+         plan",
+        expect![[r#"
+            web.1 on a new
+            --
+            --
+            look again in 59999 ms
+            web.1 on a prepared web:2
+            --
+            look again in 59999 ms
+            web.1 on a remove
+            web.1 prepared web:3
+            web.1 waits: no suitable node: 1 lacking memory (need 2GiB, best has 1GiB)
+            --
+            web paused: no progress for 60 s
+            web.1 forgotten
+        "#]],
+    );
+}
+
+#[test]
+fn a_global_service_moves_on_when_its_node_is_back() {
+    check(
+        "node a
+         node b
+         service web
+         settle
+         down b
+         update web image=web:2
+         settle
+         advance 5s
+         plan
+         up b
+         advance 2s
+         settle",
+        expect![[r#"
+            web.a on a new
+            web.b on b new
+            --
+            --
+            --
+            look again in 599999 ms
+            web.a on a prepared web:2
+            --
+            look again in 599998 ms
+            web.a on a shutdown
+            --
+            look again in 599996 ms
+            web.a on a running
+            --
+            look again in 5000 ms
+            --
+            web completed
+            --
+            web.b on b prepared web:2
+            --
+            web.b on b shutdown
+            --
+            web.b on b running
+            --
+        "#]],
+    );
+}
+
+#[test]
+fn jobs_run_each_slot_to_its_end() {
+    check(
+        "node a
+         job once completions=3 at-a-time=2 delay=1s
+         plan
+         once.1 running
+         once.1 complete
+         plan
+         once.2 failed
+         plan
+         advance 1s
+         plan
+         once.2 complete
+         once.3 complete
+         plan
+         update once force=1
+         plan",
+        expect![[r#"
+            once.1 on a new
+            once.2 on a new
+            --
+            once.3 on a new
+            --
+            look again in 1000 ms
+            --
+            once.2 on a new
+            --
+            --
+            once.1 on a new
+            once.2 on a new
+        "#]],
+    );
+}
+
+#[test]
+fn a_job_on_every_node() {
+    check(
+        "node a
+         node b
+         job sweep
+         plan
+         sweep.a complete
+         plan
+         node c
+         plan
+         down b
+         plan",
+        expect![[r#"
+            sweep.a on a new
+            sweep.b on b new
+            --
+            --
+            sweep.c on c new
+            --
+        "#]],
+    );
+}

@@ -1,0 +1,90 @@
+//! `skep service update`, `rollback` and `history`.
+
+use super::args::format::Format;
+use super::args::update::UpdateFlags;
+use super::error::CliError;
+use super::out;
+use super::progress::wait;
+use super::render::history;
+use super::seen::{SeenService, all};
+use super::service::Waiting;
+use super::target::{Target, accept};
+use clap::Args;
+use common::{ServiceId, Stamp};
+use proto::v1;
+
+#[derive(Debug, Args)]
+pub(super) struct Update {
+    #[command(flatten)]
+    waiting: Waiting,
+    #[command(flatten)]
+    flags: UpdateFlags,
+    /// A name, an ID or the beginning of one
+    #[arg(value_name = "SERVICE")]
+    service: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Rollback {
+    #[command(flatten)]
+    waiting: Waiting,
+    /// A version of `service history` [default: the one before]
+    #[arg(long, value_name = "VERSION")]
+    to: Option<u32>,
+    /// A name, an ID or the beginning of one
+    #[arg(value_name = "SERVICE")]
+    service: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct History {
+    /// table or json
+    #[arg(long, default_value = "table")]
+    format: Format,
+    /// A name, an ID or the beginning of one
+    #[arg(value_name = "SERVICE")]
+    service: String,
+}
+
+async fn find(target: &Target, service: String) -> Result<(SeenService, Stamp), CliError> {
+    let request = v1::ListServicesRequest { services: vec![service] };
+    let answer = accept(target.control().await?.list_services(request).await?);
+    let found: Vec<SeenService> = all(answer.services)?;
+    let now = answer.now.map(Stamp::from).unwrap_or_default();
+    let found = found.into_iter().next();
+    Ok((found.ok_or_else(|| CliError::Failed("the answer names no service".to_owned()))?, now))
+}
+
+pub(super) async fn update(target: &Target, given: Update) -> Result<(), CliError> {
+    let (found, _) = find(target, given.service.clone()).await?;
+    let service = &found.service;
+    let edited = given.flags.edit(&service.spec);
+    let spec = edited.map_err(|error| CliError::Usage(error.to_string()))?;
+    let request = v1::UpdateServiceRequest {
+        id: service.id.0,
+        version: service.version.0,
+        spec: Some(v1::ServiceSpec::from(&spec)),
+    };
+    let answer = accept(target.control().await?.update_service(request).await?);
+    answer.warnings.iter().for_each(|it| out::warning(it));
+    out::line(&given.service)?;
+    if given.waiting.detach {
+        return Ok(());
+    }
+    wait(target, service.id, given.waiting.telling()).await
+}
+
+pub(super) async fn rollback(target: &Target, given: Rollback) -> Result<(), CliError> {
+    let request = v1::RollBackServiceRequest { service: given.service.clone(), to: given.to };
+    let answer = accept(target.control().await?.roll_back_service(request).await?);
+    out::line(&format!("{} goes back to version {}", given.service, answer.to))?;
+    if given.waiting.detach {
+        return Ok(());
+    }
+    wait(target, ServiceId(answer.id), given.waiting.telling()).await
+}
+
+pub(super) async fn history(target: &Target, given: History) -> Result<(), CliError> {
+    let (found, now) = find(target, given.service).await?;
+    out::write(&history::list(&found.service, now, given.format))
+}
