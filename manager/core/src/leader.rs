@@ -168,7 +168,12 @@ impl Leader {
             Input::Opened { session, node, hello } => {
                 self.opened(session, node, *hello, now, &mut out);
             }
-            Input::Closed { session } => self.sessions.ended(session, &mut out),
+            Input::Closed { session } => {
+                if let Some(node) = self.sessions.node(session) {
+                    self.soft.set_in_touch(node, false);
+                }
+                self.sessions.ended(session, &mut out);
+            }
             Input::Beat { session, number, wall, engine_ill } => {
                 self.beat(session, (number, wall), &engine_ill, now, &mut out);
             }
@@ -283,6 +288,7 @@ impl Leader {
             out.push(Output::Close { session });
             return;
         }
+        self.soft.set_in_touch(node, false);
         match hello.images {
             Some(images) => self.soft.set_images(node, images),
             None => self.soft.forget_node(node),
@@ -320,6 +326,7 @@ impl Leader {
     ) {
         let Some(node) = self.sessions.node(session) else { return };
         out.push(Output::Tell { session, message: Telling::Beat { number } });
+        self.soft.set_in_touch(node, true);
         self.liveness.heard(node, engine_ill, now.at);
         let offset = i128::from(wall.0) - i128::from(now.wall.0);
         self.soft.set_clock_offset(node, i64::try_from(offset).unwrap_or(i64::MAX));

@@ -9,6 +9,7 @@
 mod apply;
 pub mod assignments;
 pub mod change;
+pub mod dependencies;
 pub mod draft;
 mod eviction;
 pub mod invariants;

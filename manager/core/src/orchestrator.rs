@@ -5,6 +5,7 @@ mod job;
 mod replicated;
 pub(crate) mod slot;
 
+use crate::dependencies;
 use crate::draft::Draft;
 use crate::state::State;
 use common::service::{Mode, Service, ServicePhase};
@@ -35,6 +36,8 @@ impl Outcome {
 
 pub(crate) fn orchestrate(draft: &mut Draft<'_>, service: &Service, room: usize) -> Outcome {
     match (service.phase, service.spec.mode) {
+        // They go in the order in which they need each other.
+        (ServicePhase::Removing, _) if dependencies::is_needed(draft, service) => Outcome::Done,
         (ServicePhase::Removing, _) => {
             raise_all(draft, service, DesiredState::Remove, |_| true);
             Outcome::Done

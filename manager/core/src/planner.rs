@@ -1,10 +1,12 @@
 //! One path from what is to what should be: new services, failures, failover and repair alike.
 
 use crate::change::{Change, Event};
+use crate::dependencies;
 use crate::draft::Draft;
 use crate::scheduler::{self, Waiting};
 use crate::state::State;
 use crate::{eviction, orchestrator, reaper, update};
+use common::service::ServicePhase;
 use common::{ServiceId, TaskId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,6 +40,7 @@ impl Planner {
         match event {
             Event::ServiceChanged(service) | Event::TaskChanged { service, .. } => {
                 self.dirty.insert(service);
+                self.mark_needed(state, service);
             }
             // A node that comes or goes concerns what it runs, and every global service.
             Event::NodeChanged(node) => {
@@ -48,6 +51,20 @@ impl Planner {
                 self.dirty.extend(state.services().map(|it| it.id));
             }
             Event::ClusterChanged => {}
+        }
+    }
+
+    /// What was needed by a service that goes may go after it.
+    fn mark_needed(&mut self, state: &State, service: ServiceId) {
+        match state.service(service) {
+            Some(service) if service.phase == ServicePhase::Removing => {
+                self.dirty.extend(dependencies::needed_by(state, service));
+            }
+            Some(_) => {}
+            None => {
+                let removing = state.services().filter(|it| it.phase == ServicePhase::Removing);
+                self.dirty.extend(removing.map(|it| it.id));
+            }
         }
     }
 

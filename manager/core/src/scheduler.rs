@@ -12,6 +12,7 @@ mod waiting;
 pub use filter::Refusal;
 pub use waiting::Waiting;
 
+use crate::dependencies;
 use crate::draft::Draft;
 use crate::state::Load;
 use crate::update;
@@ -42,6 +43,7 @@ pub(crate) fn place(draft: &mut Draft<'_>) -> BTreeMap<TaskId, Waiting> {
     let mut loads = draft.loads();
     for ((service, template), tasks) in unplaced {
         let Some(service) = draft.service(service) else { continue };
+        let tasks = dependencies::hold_back(draft, service, tasks, &mut waiting);
         let wish = Wish { service, template, spec: service.task_spec(template) };
         place_alike(draft, &mut loads, (wish, tasks), &mut waiting);
     }

@@ -10,6 +10,8 @@ pub struct Soft {
     images: BTreeMap<NodeId, BTreeSet<String>>,
     latest: BTreeMap<TaskId, (Observation, Stamp)>,
     clock_offset_millis: BTreeMap<NodeId, i64>,
+    /// Those whose word is as new as it can be.
+    in_touch: BTreeSet<NodeId>,
 }
 
 /// Whether a node has an image, as far as the leader knows.
@@ -66,7 +68,21 @@ impl Soft {
         self.clock_offset_millis.get(&node).copied()
     }
 
+    pub fn set_in_touch(&mut self, node: NodeId, is_in_touch: bool) {
+        if is_in_touch {
+            self.in_touch.insert(node);
+        } else {
+            self.in_touch.remove(&node);
+        }
+    }
+
+    /// Whether what it has not said has not happened, as far as anybody can know.
+    pub fn is_in_touch(&self, node: NodeId) -> bool {
+        self.in_touch.contains(&node)
+    }
+
     pub fn forget_node(&mut self, node: NodeId) {
+        self.in_touch.remove(&node);
         self.images.remove(&node);
         self.clock_offset_millis.remove(&node);
     }

@@ -31,12 +31,16 @@ enum Stage {
     /// Its successor failed: it had its turn.
     Tried,
     Preparing,
+    /// Its node, the only one that will do, does not take the successor.
+    Waiting,
     Prepared {
         successor: TaskId,
     },
-    /// What is there was made from another specification.
-    Outdated {
-        runs: bool,
+    /// What runs there was made from another specification.
+    Outdated,
+    /// The same, but it does not run.
+    Idle {
+        old: TaskId,
     },
     /// Nothing is there, and what was there was made from another specification.
     Vacant,
@@ -64,7 +68,7 @@ pub(crate) fn advance(
     let stages: Vec<(Slot, Stage)> =
         slots.iter().map(|(slot, view)| (*slot, walk.settle(*slot, view))).collect();
     if walk.verdict == Verdict::GoOn {
-        walk.take_turns(slots, &stages);
+        walk.take_turns(slots, &stages, missing);
     } else {
         walk.replace_vacant(slots, &stages, 0);
     }
@@ -107,9 +111,12 @@ impl Walk<'_, '_> {
                 }
                 Stage::Switching
             }
-            (Some(new), Some(old)) => self.settle_prepared(new, old),
+            (Some(new), Some(_)) => self.settle_prepared(new),
             (None, Some(_)) if view.failed.is_some() => Stage::Tried,
-            (None, Some(old)) => Stage::Outdated { runs: old.state == TaskState::Running },
+            // It does not run, so nothing is lost by taking its place at once.
+            (None, Some(old)) if old.state < TaskState::Running => Stage::Idle { old: old.id },
+            (None, Some(_)) => Stage::Outdated,
+            (None, None) if !view.last.is_current && self.waits_for_end(view) => Stage::Switching,
             (None, None) if !view.last.is_current => Stage::Vacant,
             (None, None) => {
                 self.restart(slot, view);
@@ -122,6 +129,12 @@ impl Walk<'_, '_> {
         }
     }
 
+    fn waits_for_end(&self, view: &SlotView) -> bool {
+        self.verdict == Verdict::GoOn
+            && view.is_stopping
+            && order(self.service) == UpdateOrder::StopFirst
+    }
+
     /// Ends all but one of tasks that are alike.
     fn keep_one<'t>(&mut self, alike: &[&'t LiveTask]) -> Option<&'t LiveTask> {
         let keeper = slot::keeper(alike.iter().copied())?;
@@ -132,6 +145,9 @@ impl Walk<'_, '_> {
     }
 
     fn settle_started(&mut self, view: &SlotView, new: &LiveTask, old: Option<&LiveTask>) -> Stage {
+        if new.node.is_none() && self.service.spec.mode.is_per_node() {
+            return Stage::Waiting;
+        }
         if new.state != TaskState::Running {
             return if view.failed.is_some() { Stage::Tried } else { Stage::Switching };
         }
@@ -146,12 +162,14 @@ impl Walk<'_, '_> {
         if cool_at > self.draft.now.at { Stage::Cooling(cool_at) } else { Stage::Settled }
     }
 
-    fn settle_prepared(&mut self, new: &LiveTask, old: &LiveTask) -> Stage {
+    fn settle_prepared(&mut self, new: &LiveTask) -> Stage {
         if self.verdict != Verdict::GoOn {
             self.draft.raise_desired(new.id, DesiredState::Remove);
-            return Stage::Outdated { runs: old.state == TaskState::Running };
+            return Stage::Outdated;
         }
-        if new.state >= TaskState::Ready {
+        if new.node.is_none() && self.service.spec.mode.is_per_node() {
+            Stage::Waiting
+        } else if new.state >= TaskState::Ready {
             Stage::Prepared { successor: new.id }
         } else {
             Stage::Preparing
@@ -177,13 +195,17 @@ impl Walk<'_, '_> {
     }
 
     /// So many slots have their turn at the same time; as many again are made ready for theirs.
-    fn take_turns(&mut self, slots: &BTreeMap<Slot, SlotView>, stages: &[(Slot, Stage)]) {
+    fn take_turns(
+        &mut self,
+        slots: &BTreeMap<Slot, SlotView>,
+        stages: &[(Slot, Stage)],
+        mut turns: usize,
+    ) {
         let policy = policy(self.service);
         let limit = match policy.parallelism {
             0 => usize::MAX,
             some => some as usize,
         };
-        let mut turns = 0;
         for (_, stage) in stages {
             match stage {
                 Stage::Cooling(at) => {
@@ -194,12 +216,22 @@ impl Walk<'_, '_> {
                 Stage::Settled
                 | Stage::Tried
                 | Stage::Preparing
+                | Stage::Waiting
                 | Stage::Prepared { .. }
-                | Stage::Outdated { .. }
+                | Stage::Outdated
+                | Stage::Idle { .. }
                 | Stage::Vacant => {}
             }
         }
         turns += self.replace_vacant(slots, stages, limit.saturating_sub(turns));
+        for (_, stage) in stages {
+            if let Stage::Idle { old } = stage
+                && turns < limit
+            {
+                turns += 1;
+                self.draft.raise_desired(*old, DesiredState::Shutdown);
+            }
+        }
         let mut prepared = 0;
         for (slot, stage) in stages {
             match stage {
@@ -212,7 +244,9 @@ impl Walk<'_, '_> {
                 | Stage::Cooling(_)
                 | Stage::Switching
                 | Stage::Tried
-                | Stage::Outdated { .. }
+                | Stage::Waiting
+                | Stage::Outdated
+                | Stage::Idle { .. }
                 | Stage::Vacant => {}
             }
         }
@@ -252,17 +286,16 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// What does not run anyway comes first, and what has failed once last, after a pause.
+    /// What has failed once comes last, and after a pause.
     fn next_in_line(
         &mut self,
         slots: &BTreeMap<Slot, SlotView>,
         stages: &[(Slot, Stage)],
     ) -> Vec<Slot> {
-        let (mut idle, mut running, mut again) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut running, mut again) = (Vec::new(), Vec::new());
         for (slot, stage) in stages {
             match stage {
-                Stage::Outdated { runs: false } => idle.push(*slot),
-                Stage::Outdated { runs: true } => running.push(*slot),
+                Stage::Outdated => running.push(*slot),
                 Stage::Tried => {
                     let view = &slots[slot];
                     let has_predecessor = view.live.iter().any(|it| !it.is_current);
@@ -282,10 +315,12 @@ impl Walk<'_, '_> {
                 | Stage::Cooling(_)
                 | Stage::Switching
                 | Stage::Preparing
+                | Stage::Waiting
                 | Stage::Prepared { .. }
+                | Stage::Idle { .. }
                 | Stage::Vacant => {}
             }
         }
-        idle.into_iter().chain(running).chain(again).collect()
+        running.into_iter().chain(again).collect()
     }
 }

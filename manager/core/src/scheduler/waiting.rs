@@ -1,6 +1,7 @@
 //! Why a task has no node, for people.
 
 use super::filter::Refusal;
+use crate::dependencies::Unmet;
 use common::resources::{Resources, Shortage, display_cpus};
 use common::units::display_bytes;
 use common::{NodeId, Timestamp};
@@ -8,20 +9,36 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// One refusal per node; shared by all tasks that wait for the same reason.
+/// Shared by all tasks that wait for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
-    pub refusals: Arc<[(NodeId, Refusal)]>,
+pub enum Waiting {
+    /// One refusal per node.
+    ForNode {
+        refusals: Arc<[(NodeId, Refusal)]>,
+    },
+    ForServices {
+        unmet: Arc<[Unmet]>,
+        until: Option<Timestamp>,
+    },
 }
 
 impl Waiting {
     pub(crate) fn of(refusals: Vec<(NodeId, Refusal)>) -> Waiting {
-        Waiting { refusals: refusals.into() }
+        Waiting::ForNode { refusals: refusals.into() }
     }
 
-    /// When one of the refusals ends by itself.
+    pub(crate) fn for_services(unmet: Vec<Unmet>, until: Option<Timestamp>) -> Waiting {
+        Waiting::ForServices { unmet: unmet.into(), until }
+    }
+
+    /// When it may be over by itself.
     pub fn over_at(&self) -> Option<Timestamp> {
-        self.refusals.iter().filter_map(|(_, refusal)| over_at(refusal)).min()
+        match self {
+            Waiting::ForNode { refusals } => {
+                refusals.iter().filter_map(|(_, refusal)| over_at(refusal)).min()
+            }
+            Waiting::ForServices { until, .. } => *until,
+        }
     }
 }
 
@@ -43,11 +60,18 @@ fn over_at(refusal: &Refusal) -> Option<Timestamp> {
 /// `no suitable node: 2 lack memory (64 MiB short at best), 1 is draining`
 impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.refusals.is_empty() {
+        let refusals = match self {
+            Waiting::ForNode { refusals } => refusals,
+            Waiting::ForServices { unmet, .. } => {
+                let unmet: Vec<String> = unmet.iter().map(ToString::to_string).collect();
+                return write!(f, "waits for {}", unmet.join(", "));
+            }
+        };
+        if refusals.is_empty() {
             return f.write_str("no suitable node: the cluster has none");
         }
         let mut groups: BTreeMap<String, Vec<&Refusal>> = BTreeMap::new();
-        for (_, refusal) in self.refusals.iter() {
+        for (_, refusal) in refusals.iter() {
             groups.entry(kind(refusal)).or_default().push(refusal);
         }
         let parts: Vec<String> = groups

@@ -10,6 +10,9 @@ use common::task::{DesiredState, Failure, Slot, Task, TaskState};
 use common::update::{FailureAction, Update, UpdateState, UpdateTrouble};
 use common::{TaskId, Timestamp};
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+const IN_TOUCH_LOOK: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -92,8 +95,15 @@ fn fail(
 ) -> Verdict {
     let number = service.number;
     let base = service.former.iter().find(|it| it.number == update.base);
+    let (is_stuck, has_failed) = match trouble {
+        UpdateTrouble::TasksFailed { .. } => (false, true),
+        UpdateTrouble::NobodyHasImage { .. } => (false, false),
+        UpdateTrouble::NoProgress { .. } => (true, false),
+    };
     match (policy(service).on_failure, base) {
-        (FailureAction::Continue, _) => Verdict::GoOn,
+        // There is nowhere else to go, so it waits for what it lacks.
+        _ if update.state.is_rollback() && !has_failed => Verdict::GoOn,
+        (FailureAction::Continue, _) if !is_stuck => Verdict::GoOn,
         (FailureAction::Rollback, Some(base)) if !update.state.is_rollback() => {
             draft.push(Change::RollBackService {
                 service: service.id,
@@ -103,7 +113,8 @@ fn fail(
             });
             Verdict::Stay
         }
-        (FailureAction::Pause | FailureAction::Rollback, _) => {
+        // Where nothing moves, there is nothing to continue.
+        (FailureAction::Pause | FailureAction::Continue | FailureAction::Rollback, _) => {
             set_state(draft, service, update.state.paused(), Some(trouble));
             Verdict::Stay
         }
@@ -138,14 +149,21 @@ pub(super) fn on_progress(
         | Stage::Switching
         | Stage::Tried
         | Stage::Preparing
+        | Stage::Waiting
         | Stage::Prepared { .. }
-        | Stage::Outdated { .. }
+        | Stage::Outdated
+        | Stage::Idle { .. }
         | Stage::Vacant => false,
     };
     if missing == 0 && stages.iter().all(is_through) {
         let at = ran.map_or(update.started.at, |it| it + policy.monitor);
         if at > draft.now.at {
             return Some(at);
+        }
+        // One that fails on a node that cannot say so has failed all the same.
+        let mut nodes = slots.values().flat_map(|it| &it.live).filter_map(|it| it.node);
+        if !nodes.all(|it| draft.soft.is_in_touch(it)) {
+            return Some(draft.now.at + IN_TOUCH_LOOK);
         }
         set_state(draft, service, update.state.completed(), None);
         return None;
@@ -167,7 +185,8 @@ pub(crate) fn nobody_has_image(draft: &mut Draft<'_>, waiting: &BTreeMap<TaskId,
     for (id, why) in waiting {
         let Some(task) = draft.task(*id) else { continue };
         let Some(service) = state.service(task.service) else { continue };
-        let is_new = task.template == service.template;
+        // Where every node has a slot of its own, what one of them lacks says nothing of the rest.
+        let is_new = task.template == service.template && !service.spec.mode.is_per_node();
         let under_way = service.update.as_ref().filter(|it| it.state.is_under_way());
         let Some(update) = under_way.filter(|_| is_new && is_hopeless(why)) else { continue };
         if asked.insert(service.id) {
@@ -184,14 +203,20 @@ fn is_hopeless(why: &Waiting) -> bool {
         | Refusal::Constraint(_)
         | Refusal::Paused
         | Refusal::Draining
-        | Refusal::MaxPerNode(_)
-        | Refusal::Down => false,
+        | Refusal::MaxPerNode(_) => false,
+        // One that is away may have it.
         Refusal::ImageMissing { until: Some(_) }
+        | Refusal::Down
         | Refusal::Joining
         | Refusal::Unsteady { .. }
         | Refusal::Resources { .. }
         | Refusal::ImageOnTrial => true,
     };
-    why.refusals.iter().any(|(_, it)| lacks_image(it))
-        && !why.refusals.iter().any(|(_, it)| may_pass(it))
+    match why {
+        Waiting::ForNode { refusals } => {
+            refusals.iter().any(|(_, it)| lacks_image(it))
+                && !refusals.iter().any(|(_, it)| may_pass(it))
+        }
+        Waiting::ForServices { .. } => false,
+    }
 }

@@ -3,6 +3,7 @@
 
 use crate::agent;
 use crate::checks;
+use crate::founding;
 use crate::world::{Attempt, Happening, World};
 use agent_core::container::{
     ContainerEvent, ContainerEventKind, ContainerId, Exit, Operation, OperationFailure, Outcome,
@@ -47,9 +48,20 @@ pub(crate) struct Container {
 
 #[derive(Debug)]
 pub(crate) enum Event {
-    Perform { life: u64, task: TaskId, operation: Operation },
+    Perform {
+        life: u64,
+        task: TaskId,
+        operation: Operation,
+    },
     Back,
-    LateWord { task: TaskId },
+    LateWord {
+        task: TaskId,
+    },
+    /// Its process comes to its own end.
+    Ends {
+        task: TaskId,
+        exit: Exit,
+    },
 }
 
 impl Engine {
@@ -174,6 +186,12 @@ pub(crate) fn event(world: &mut World, node: NodeId, boot: u64, event: Event) {
             (engine.mood, engine.silent_since) = (Mood::Well, None);
         }
         Event::Back => {}
+        Event::Ends { task, exit } => {
+            let container = engine.containers.get(&task);
+            if engine.boot == boot && container.is_some_and(|it| it.phase == Phase::Running) {
+                end(world, node, task, exit);
+            }
+        }
         Event::LateWord { task } => {
             let container = engine.containers.get(&task);
             if let Some(Container { id, phase: Phase::Exited(exit), .. }) = container.cloned() {
@@ -256,8 +274,26 @@ fn start(world: &mut World, node: NodeId, id: &ContainerId) -> Result<(), Operat
         world.attempts.insert(task, Attempt { node, life, is_removed_by_hand: false });
         let kind = ContainerEventKind::Started;
         emit(world, node, ContainerEvent { task, id: id.clone(), kind });
+        comes_to_its_end(world, node, task);
     }
     Ok(())
+}
+
+/// Jobs do, well or ill, and what does not work does.
+fn comes_to_its_end(world: &mut World, node: NodeId, task: TaskId) {
+    let state = world.log.state();
+    let Some(known) = state.task(task) else { return };
+    let is_job = state.service(known.service).is_some_and(|it| it.spec.mode.is_job());
+    let spec = state.task_spec(known);
+    let is_bad = spec.is_some_and(|it| it.container.image == founding::bad_image());
+    if !is_job && !is_bad {
+        return;
+    }
+    let fails = is_bad || world.is_faulty() && world.one_in(4);
+    let exit = Exit { code: i64::from(fails), out_of_memory: false };
+    let delay = if is_bad { world.between(0, 500) } else { world.between(50, 3_000) };
+    let boot = world.machine(node).engine.boot;
+    world.after(delay, Happening::Engine { node, boot, event: Event::Ends { task, exit } });
 }
 
 fn stop(world: &mut World, node: NodeId, id: &ContainerId) -> Result<(), OperationFailure> {

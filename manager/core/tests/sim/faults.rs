@@ -21,7 +21,7 @@ pub(crate) fn strike(world: &mut World) {
     let twins = checks::work::twins(world);
     world.wrong.extend(twins);
     let id = any(world);
-    match world.chance.below(24) {
+    match world.chance.below(29) {
         0 => lose_machine(world, id),
         1 => lose_agent(world, id),
         2 => toggle_cable(world, id),
@@ -43,6 +43,8 @@ pub(crate) fn strike(world: &mut World) {
         20 => shut_down(world, id),
         21 => restart_agent(world, id),
         22 => hand_over(world),
+        23..=26 => users::update_service(world),
+        27 => users::roll_back(world),
         _ => everything_dark(world),
     }
 }

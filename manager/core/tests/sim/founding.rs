@@ -15,6 +15,8 @@ pub(crate) const MANAGERS: u64 = 3;
 /// It has all images and is never taken away, so that every service can run somewhere.
 pub(crate) const STEADY_NODE: NodeId = NodeId(1);
 const IMAGES: [&str; 3] = ["web:1", "db:1", "job:1"];
+/// Its containers end as soon as they run.
+const BAD_IMAGE: &str = "bad:1";
 
 pub(crate) fn found(world: &mut World) {
     let nodes = MANAGERS + world.chance.below(5);
@@ -39,10 +41,14 @@ pub(crate) fn any_image(world: &mut World) -> ImageRef {
     IMAGES[world.chance.below(3) as usize].parse().expect("a good image")
 }
 
+pub(crate) fn bad_image() -> ImageRef {
+    BAD_IMAGE.parse().expect("a good name for an image")
+}
+
 /// In full.
 pub(crate) fn all_images() -> BTreeSet<String> {
     let full = |it: &&str| it.parse::<ImageRef>().expect("a good image").full().to_owned();
-    IMAGES.iter().map(full).collect()
+    IMAGES.iter().chain([&BAD_IMAGE]).map(full).collect()
 }
 
 fn cluster() -> Cluster {

@@ -7,29 +7,98 @@ use common::container::ContainerSpec;
 use common::node::{Availability, NodeSpec};
 use common::resources::Resources;
 use common::service::{Mode, ServiceSpec, TaskSpec};
+use common::update::{FailureAction, Ratio, UpdateOrder, UpdatePolicy};
 use common::{IdGen, NodeId};
 use manager_core::change::Change;
 use manager_core::requests;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) fn create_service(world: &mut World) {
     let number = world.chance.below(6);
     let mut task = TaskSpec::of_container(ContainerSpec::of_image(founding::any_image(world)));
     task.restart.delay = Duration::from_millis(world.chance.below(3) * 2_500);
-    let mode = match world.chance.below(6) {
+    let mode = match world.chance.below(8) {
         0 => Mode::Global,
-        replicas => Mode::Replicated { replicas: replicas as u32 },
+        1 | 2 => Mode::ReplicatedJob {
+            completions: world.between(1, 4) as u32,
+            concurrent_max: world.chance.below(3) as u32,
+        },
+        replicas => Mode::Replicated { replicas: replicas as u32 - 2 },
     };
     // A service that is to run everywhere has to fit everywhere.
     if mode != Mode::Global {
-        let memory_bytes = [0, 128 << 20, 300 << 20][world.chance.below(3) as usize];
-        task.reservations = Resources { cpu_nanos: 0, memory_bytes };
+        task.reservations = any_reservation(world);
     }
     let name = format!("service{number}").parse().expect("a good name");
-    let spec = ServiceSpec::new(name, mode, task);
+    let spec = ServiceSpec {
+        update: any_policy(world),
+        rollback: any_policy(world),
+        ..ServiceSpec::new(name, mode, task)
+    };
     let mut ids = IdGen::from_seed(world.chance.next_u64());
     if let Ok(created) = requests::create_service(world.log.state(), spec, &mut ids) {
         world.ask(created.changes);
+    }
+}
+
+fn any_reservation(world: &mut World) -> Resources {
+    let memory_bytes = [0, 128 << 20, 300 << 20][world.chance.below(3) as usize];
+    Resources { cpu_nanos: 0, memory_bytes }
+}
+
+fn any_policy(world: &mut World) -> UpdatePolicy {
+    let actions = [FailureAction::Pause, FailureAction::Continue, FailureAction::Rollback];
+    let start_first = world.one_in(2);
+    UpdatePolicy {
+        parallelism: world.chance.below(4) as u32,
+        delay: Duration::from_millis(world.chance.below(3) * 1_000),
+        on_failure: actions[world.chance.below(3) as usize],
+        monitor: Duration::from_millis(world.chance.below(3) * 2_000),
+        failure_ratio_max: [Ratio::ZERO, Ratio(500_000)][world.chance.below(2) as usize],
+        order: if start_first { UpdateOrder::StartFirst } else { UpdateOrder::StopFirst },
+        progress_deadline: Duration::from_secs(20),
+    }
+}
+
+/// To another image or other wishes, or just anew; now and then to what does not work, which
+/// goes back by itself.
+pub(crate) fn update_service(world: &mut World) {
+    let Some(name) = some_service(world) else { return };
+    let Some(service) = world.log.state().service_named(&name).cloned() else { return };
+    let mut spec = service.spec.clone();
+    let task = Arc::make_mut(&mut spec.task);
+    match world.chance.below(5) {
+        0 => task.force += 1,
+        1 if spec.mode != Mode::Global => task.reservations = any_reservation(world),
+        2 => {
+            spec.labels.insert("said".to_owned(), world.now.to_string());
+        }
+        3 if !spec.mode.is_job() => {
+            task.container.image = founding::bad_image();
+            spec.update.on_failure = FailureAction::Rollback;
+            spec.update.monitor = Duration::from_secs(3);
+        }
+        _ => {
+            task.container.image = founding::any_image(world);
+            task.force += 1;
+        }
+    }
+    let looked_at = (service.id, service.version);
+    if let Ok((changes, _)) = requests::update_service(world.log.state(), looked_at, spec) {
+        world.ask(changes);
+    }
+}
+
+pub(crate) fn roll_back(world: &mut World) {
+    let Some(name) = some_service(world) else { return };
+    let state = world.log.state();
+    let former = state.service_named(&name).and_then(|it| it.former.last());
+    if former.is_some_and(|it| it.spec.task.container.image == founding::bad_image()) {
+        return;
+    }
+    if let Ok((_, _, change)) = requests::roll_back(state, &name, None) {
+        world.ask(vec![change]);
     }
 }
 
@@ -96,6 +165,25 @@ pub(crate) fn end(world: &mut World) {
         if !is_kept {
             let spec = NodeSpec { availability: Availability::Active, ..node.spec.clone() };
             changes.push(Change::SetNodeSpec { node: node.id, base: node.version, spec });
+        }
+    }
+    let services: Vec<_> = world.log.state().active_services().cloned().collect();
+    for service in services {
+        let is_paused = service.update.as_ref().is_some_and(|it| it.state.is_paused());
+        let is_bad = service.spec.task.container.image == founding::bad_image();
+        if is_paused || is_bad {
+            let mut spec = service.spec.clone();
+            let progress_deadline = Duration::from_secs(300);
+            spec.update = UpdatePolicy { progress_deadline, ..UpdatePolicy::default() };
+            let task = Arc::make_mut(&mut spec.task);
+            task.container.image = founding::any_image(world);
+            task.force += 1;
+            let change = Change::SetServiceSpec {
+                service: service.id,
+                base: service.version,
+                spec: Box::new(spec),
+            };
+            changes.push(change);
         }
     }
     world.decree(changes);

@@ -7,7 +7,7 @@
 //! service web replicas=3 image=web:1 reserve=300m constraint=node.labels.zone==west
 //!             restart=any delay=5s attempts=2 window=10s max-per-node=1 | global
 //!             parallelism=1 order=start-first action=rollback monitor=5s ratio=0.3
-//!             deadline=10m update-delay=1s
+//!             deadline=10m update-delay=1s needs=db:healthy,migrate:complete,cache?
 //! job once completions=3 at-a-time=2 | global
 //! update web image=web:2 reserve=1m constraint=…   rollback web 1
 //! scale web 5 | remove web | down a | up a | drain a | active a | forget a
@@ -21,7 +21,9 @@
 use common::container::ContainerSpec;
 use common::node::{Availability, DownReason, Node, NodeKind, NodeSpec, NodeState, Role};
 use common::resources::Resources;
-use common::service::{Mode, RestartCondition, ServiceSpec, TaskSpec};
+use common::service::{
+    Dependency, DependencyCondition, Mode, RestartCondition, ServiceSpec, TaskSpec,
+};
 use common::task::{DesiredState, Failure, Observation, Slot, Task, TaskState};
 use common::units::{parse_bytes, parse_cpus, parse_duration};
 use common::update::{FailureAction, Ratio, UpdateOrder, UpdatePolicy, UpdateTrouble};
@@ -253,6 +255,7 @@ impl World {
             memory_bytes: parse_bytes(get("memory", "1g")).expect("memory"),
         };
         node.status.state = NodeState::Ready;
+        self.soft.set_in_touch(id, true);
         self.commit(vec![Change::AddNode(Box::new(node))]);
     }
 
@@ -410,6 +413,9 @@ fn configure(spec: &mut ServiceSpec, settings: &[&str]) {
     {
         *wanted = replicas;
     }
+    if let Some(needs) = get("needs") {
+        spec.depends_on = needs.split(',').map(dependency).collect();
+    }
     configure_update(&mut spec.update, &given);
     spec.rollback = UpdatePolicy { on_failure: FailureAction::Pause, ..spec.update.clone() };
     let task = Arc::make_mut(&mut spec.task);
@@ -433,6 +439,18 @@ fn configure(spec: &mut ServiceSpec, settings: &[&str]) {
     task.restart.attempts_max = number("attempts").or(task.restart.attempts_max);
     task.restart.window = duration("window").unwrap_or(task.restart.window);
     task.force = number("force").map_or(task.force, u64::from);
+}
+
+/// `db`, `db:healthy`, `migrate:complete`, `cache?` for what need not be there.
+fn dependency(text: &str) -> Dependency {
+    let (text, required) = text.strip_suffix('?').map_or((text, true), |it| (it, false));
+    let (name, condition) = match text.split_once(':') {
+        None => (text, DependencyCondition::Started),
+        Some((name, "healthy")) => (name, DependencyCondition::Healthy),
+        Some((name, "complete")) => (name, DependencyCondition::CompletedSuccessfully),
+        Some(other) => panic!("no such condition: {other:?}"),
+    };
+    Dependency { service: name.parse().expect("a name"), condition, required }
 }
 
 fn configure_update(policy: &mut UpdatePolicy, given: &BTreeMap<&str, &str>) {

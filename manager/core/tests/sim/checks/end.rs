@@ -8,7 +8,9 @@ use common::node::{Availability, Node};
 use common::resources::Resources;
 use common::service::{Mode, Service, ServicePhase};
 use common::task::{DesiredState, Slot, Task, TaskState};
+use common::update::UpdateState;
 use common::{NodeId, TaskId};
+use manager_core::orchestrator;
 use manager_core::state::State;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,10 +28,16 @@ pub(crate) fn violations(world: &World) -> Vec<Violation> {
                 not_so_many(world, service, replicas)
             }
             (ServicePhase::Active, Mode::Global) => not_everywhere(world, service),
-            (ServicePhase::Active, Mode::ReplicatedJob { .. } | Mode::GlobalJob) => None,
+            (ServicePhase::Active, Mode::ReplicatedJob { completions, .. }) => {
+                not_done(world, service, completions)
+            }
+            (ServicePhase::Active, Mode::GlobalJob) => None,
         };
         if let Some(detail) = wrong {
             blame(Rule::Replicas, format!("{}: {detail}", service.spec.name));
+        }
+        if let Some(detail) = out_of_date(world, service) {
+            blame(Rule::UpToDate, format!("{}: {detail}", service.spec.name));
         }
     }
     for task in state.tasks() {
@@ -56,6 +64,42 @@ pub(crate) fn violations(world: &World) -> Vec<Violation> {
 
 fn live<'a>(state: &'a State, service: &Service) -> impl Iterator<Item = &'a Task> {
     state.tasks_of(service.id).map(|it| &**it).filter(|it| it.is_live())
+}
+
+/// An update comes to an end of some kind, and one that went through has reached everything.
+fn out_of_date(world: &World, service: &Service) -> Option<String> {
+    let update = service.update.as_ref().filter(|_| service.phase == ServicePhase::Active)?;
+    if update.state.is_paused() || service.spec.mode.is_job() {
+        return None;
+    }
+    let waits = live(world.log.state(), service).any(|it| it.placement.node().is_none());
+    if update.state == UpdateState::RollingBack && waits {
+        return None;
+    }
+    if update.state.is_under_way() {
+        return Some("it is being updated for ever".to_owned());
+    }
+    let is_old = |it: &&Task| {
+        !service.spec.task.is_satisfied_by(service.task_spec(it.template)) && !is_on_lost(world, it)
+    };
+    let old = live(world.log.state(), service).find(is_old)?;
+    Some(format!("{} was made from version {}", old.id, old.template))
+}
+
+/// What of a job is not done must lack room everywhere.
+fn not_done(world: &World, service: &Service, completions: u32) -> Option<String> {
+    let state = world.log.state();
+    let done = orchestrator::completed_slots(state, service);
+    let live: Vec<&Task> = live(state, service).collect();
+    let waits = live.iter().any(|it| it.placement.node().is_none());
+    let has_room = |node: &&Node| {
+        let free = node.description.resources.saturating_sub(state.load(node.id).reserved);
+        may_run(world, node) && free.shortage_for(service.spec.task.reservations).is_none()
+    };
+    let room = state.nodes().map(|it| &**it).find(has_room);
+    let is_right =
+        if done == completions as usize { live.is_empty() } else { waits && room.is_none() };
+    (!is_right).then(|| format!("{done} of {completions} are done, {} live", live.len()))
 }
 
 /// Those that have no place must lack room everywhere.
@@ -100,7 +144,12 @@ fn not_everywhere(world: &World, service: &Service) -> Option<String> {
 }
 
 fn is_on_lost(world: &World, task: &Task) -> bool {
-    task.placement.node().is_some_and(|it| world.machine(it).fate == Fate::Lost)
+    let pinned = match task.slot {
+        Slot::Node(node) => Some(node),
+        Slot::Replica(_) => None,
+    };
+    let node = task.placement.node().or(pinned);
+    node.is_some_and(|it| world.machine(it).fate == Fate::Lost)
 }
 
 fn is_as_said(world: &World, task: &Task) -> bool {

@@ -4,6 +4,7 @@
 pub(crate) mod commit;
 pub(crate) mod end;
 pub(crate) mod plan;
+pub(crate) mod update;
 pub(crate) mod work;
 
 use std::fmt;
@@ -24,6 +25,10 @@ pub(crate) enum Rule {
     FitPlace,
     OneTrial,
     TrulySilent,
+    InTurn,
+    NeverWithout,
+    OneAfterTheOther,
+    AtATime,
     // Where an agent acts.
     LooksFirst,
     OneAttempt,
@@ -36,6 +41,7 @@ pub(crate) enum Rule {
     // Once all is mended and there was time.
     SomebodyLeads,
     Replicas,
+    UpToDate,
     RunsAsSaid,
     NothingLeftOver,
     AllForgotten,
@@ -58,6 +64,10 @@ impl Rule {
             Rule::FitPlace => "a task is placed where it may run and fits",
             Rule::OneTrial => "a node is tried once for an image",
             Rule::TrulySilent => "no node that was heard counts as silent",
+            Rule::InTurn => "an update takes no more slots at a time than it may",
+            Rule::NeverWithout => "nothing is stopped for a successor that is not ready",
+            Rule::OneAfterTheOther => "a successor starts when its predecessor has ended",
+            Rule::AtATime => "a job has no more tasks at a time than it may",
             Rule::LooksFirst => "an agent looks before it creates",
             Rule::OneAttempt => "a task is started once",
             Rule::EndsAreFinal => "what is said to have ended does not run",
@@ -67,6 +77,7 @@ impl Rule {
             Rule::MembersStay => "a member is not told to leave",
             Rule::NoTwins => "a task has one container",
             Rule::SomebodyLeads => "somebody leads",
+            Rule::UpToDate => "what runs is what is wished for",
             Rule::Replicas => "as many run as are wished for",
             Rule::RunsAsSaid => "what counts as running runs",
             Rule::NothingLeftOver => "nothing else runs or lies about",

@@ -1,12 +1,12 @@
 //! Where a leader proposes, judged by the state it had and by what it had been told.
 
-use super::{Rule, Violation};
+use super::{Rule, Violation, update};
 use crate::leading::{Known, Leading};
 use crate::world::LastLeader;
 use common::node::{Availability, DownReason, NodeState};
 use common::resources::Resources;
-use common::service::Mode;
 use common::task::{DesiredState, Failure, Task, TaskState};
+use common::update::UpdateOrder;
 use common::{NodeId, Timestamp, Version};
 use manager_core::change::{Batch, Change};
 use manager_core::invariants;
@@ -42,6 +42,7 @@ pub(crate) fn violations(leading: &Leading, batch: &Batch, now: u64) -> Vec<Viol
     if known.events_under_way == 0 {
         found.extend(after.tasks().filter_map(|it| stranded(it, &after)));
     }
+    found.extend(update::violations(leading, batch, &after));
     for change in &batch.changes {
         if let Some(task) = placed(change, &after) {
             found.extend(misplaced(task, &after, batch.stamp.at));
@@ -75,7 +76,7 @@ fn stranded(task: &Task, after: &State) -> Option<Violation> {
     let why = match after.node(id) {
         None => "is no member",
         Some(node) if node.spec.availability == Availability::Drain => "is to be emptied",
-        Some(node) if node.status.state.is_down() && service.spec.mode != Mode::Global => "is down",
+        Some(node) if node.status.state.is_down() && !service.spec.mode.is_per_node() => "is down",
         Some(_) => return None,
     };
     let detail = format!("{} is {} on {id}, which {why}", task.id, task.status.state);
@@ -87,7 +88,7 @@ fn misplaced(task: &Task, after: &State, now: Timestamp) -> Option<Violation> {
     let node = after.node(id)?;
     let taken = reserved(after, id);
     let total = node.description.resources;
-    let own = after.service(task.service)?.spec.task.reservations;
+    let own = after.task_spec(task)?.reservations;
     let why = match (&node.status.state, node.spec.availability) {
         (NodeState::Down(_) | NodeState::Joining, _) => "is not there",
         (_, Availability::Drain | Availability::Pause) => "takes no tasks",
@@ -102,24 +103,34 @@ fn misplaced(task: &Task, after: &State, now: Timestamp) -> Option<Violation> {
 }
 
 fn reserved(state: &State, node: NodeId) -> Resources {
-    let live = state.tasks_on(node).filter(|it| it.is_live());
-    live.filter_map(|it| state.service(it.service))
-        .fold(Resources::NONE, |sum, it| sum.saturating_add(it.spec.task.reservations))
+    let live = state.tasks_on(node).filter(|it| it.is_live() && !gives_way(state, it));
+    live.filter_map(|it| state.task_spec(it))
+        .fold(Resources::NONE, |sum, it| sum.saturating_add(it.reservations))
+}
+
+/// What is stopped before its successor starts leaves it its room.
+fn gives_way(state: &State, task: &Task) -> bool {
+    let Some(service) = state.service(task.service) else { return false };
+    let successor = update::successor(state, task);
+    update::policy(service).order == UpdateOrder::StopFirst
+        && successor.is_some_and(|it| it.desired == DesiredState::Ready)
 }
 
 /// On a node that has not got the image, nobody joins a task that is finding out whether it can
 /// be had.
 fn crowded(task: &Task, after: &State, known: &Known) -> Option<Violation> {
     let node = task.placement.node()?;
-    let image = after.service(task.service)?.spec.task.container.image.full();
+    let image = after.task_spec(task)?.container.image.full();
+    let is_alike = |it: &Task| {
+        let own = after.task_spec(it).map(|it| it.container.image.full());
+        it.service == task.service && own == Some(image)
+    };
     if known.images.get(&node)?.contains(image) {
         return None;
     }
-    let wanted = |it: &&&Task| it.desired == DesiredState::Running && it.service == task.service;
+    let wanted = |it: &&&Task| it.desired <= DesiredState::Running && is_alike(it);
     let on_node: Vec<&Task> = after.tasks_on(node).map(|it| &**it).collect();
-    let has_proof = on_node
-        .iter()
-        .any(|it| it.service == task.service && it.status.state == TaskState::Running);
+    let has_proof = on_node.iter().any(|it| is_alike(it) && it.status.state == TaskState::Running);
     let trying = on_node.iter().filter(wanted).filter(|it| it.status.state < TaskState::Running);
     (!has_proof && trying.count() > 1).then(|| {
         let detail = format!("{} joins another on {node}, which has no {image}", task.id);
@@ -130,10 +141,13 @@ fn crowded(task: &Task, after: &State, known: &Known) -> Option<Violation> {
 /// A node that said it cannot have the image is left alone until it reports that very image.
 fn refused_before(task: &Task, after: &State, known: &Known) -> Option<Violation> {
     let node = task.placement.node()?;
-    let image = after.service(task.service)?.spec.task.container.image.full();
+    let image = after.task_spec(task)?.container.image.full();
     let refused = after.tasks_on(node).find(|it| {
         let failure = it.status.failure.as_ref();
-        it.service == task.service && matches!(failure, Some(Failure::NoSuchImage { .. }))
+        let own = after.task_spec(it).map(|it| it.container.image.full());
+        it.service == task.service
+            && own == Some(image)
+            && matches!(failure, Some(Failure::NoSuchImage { .. }))
     })?;
     let reports = known.images.get(&node).is_some_and(|it| it.contains(image));
     (!reports).then(|| {
