@@ -16,7 +16,9 @@ use agent_core::container::{ContainerEventKind, ContainerId, Phase};
 use agent_core::health::{EarlyChecks, Health, Trial};
 use common::TaskId;
 use common::assignment::{Assignment, AssignmentSet};
-use common::container::{ContainerSpec, HealthCheck, Probe, ProbeCommand};
+use common::container::{
+    Access, ContainerSpec, HealthCheck, Mount, MountSource, Probe, ProbeCommand,
+};
 use common::service::TaskSpec;
 use common::task::{DesiredState, Failure, TaskState};
 use engine::{SICK_IMAGE, TestEngine};
@@ -32,6 +34,25 @@ const SELDOM: Duration = Duration::from_secs(300);
 
 fn command(line: &str) -> Probe {
     Probe { test: Some(ProbeCommand::Shell(line.to_owned())), ..Probe::default() }
+}
+
+/// A folder that tests and checks share, so that a check finds what the test wants it to.
+struct Shared(tempfile::TempDir);
+
+impl Shared {
+    fn new() -> Shared {
+        Shared(tempfile::tempdir().unwrap())
+    }
+
+    fn touch(&self, name: &str) {
+        std::fs::write(self.0.path().join(name), "").unwrap();
+    }
+
+    fn given_to(&self, spec: ContainerSpec) -> ContainerSpec {
+        let source = MountSource::Bind { path: self.0.path().to_str().unwrap().to_owned() };
+        let target = "/host".to_owned();
+        ContainerSpec { mounts: vec![Mount { target, access: Access::ReadOnly, source }], ..spec }
+    }
 }
 
 fn checked(spec: ContainerSpec, probe: Probe) -> ContainerSpec {
@@ -65,7 +86,7 @@ async fn end(engine: &TestEngine, id: &ContainerId) {
 
 #[tokio::test]
 async fn what_a_check_says_is_told_and_listed() {
-    let engine = TestEngine::open().await;
+    let (engine, shared) = (TestEngine::open().await, Shared::new());
     let (news, mut told) = mpsc::channel(64);
     let watching = engine.docker.watch(engine.owner, news);
     tokio::pin!(watching);
@@ -73,10 +94,9 @@ async fn what_a_check_says_is_told_and_listed() {
         let probe = Probe {
             interval: Some(SECOND / 5),
             retries: Some(2),
-            ..command("[ ! -e /tmp/sick ] || { echo connection; echo refused; exit 1; }")
+            ..command("[ ! -e /host/sick ] || { echo trying; echo connection refused; exit 1; }")
         };
-        let script = "trap 'exit 0' TERM; sleep 2; touch /tmp/sick; sleep 60 & wait";
-        let id = engine.create(checked(engine.script(script), probe)).await;
+        let id = engine.create(shared.given_to(checked(long(&engine), probe))).await;
         let first = trial(engine.docker.start(&id).await.unwrap());
         assert_eq!((first.failures, first.failures_max), (0, 2));
         let mut kinds = Vec::new();
@@ -85,6 +105,7 @@ async fn what_a_check_says_is_told_and_listed() {
             if let Some(EngineNews::Container(event)) = told.recv().await {
                 if event.kind == ContainerEventKind::Checked(Health::Healthy) {
                     assert_eq!(health_in_list(&engine, &id).await, Health::Healthy);
+                    shared.touch("sick");
                 }
                 kinds.push(event.kind);
             }
@@ -102,17 +123,16 @@ async fn what_a_check_says_is_told_and_listed() {
 
 #[tokio::test]
 async fn a_look_of_our_own_finds_what_the_check_would() {
-    let engine = TestEngine::open().await;
-    let probe = Probe { interval: Some(SELDOM), ..command("cat /tmp/no; [ -e /tmp/well ]") };
-    let script = "trap 'exit 0' TERM; sleep 1; touch /tmp/well; sleep 60 & wait";
-    let id = engine.create(checked(engine.script(script), probe)).await;
+    let (engine, shared) = (TestEngine::open().await, Shared::new());
+    let probe = Probe { interval: Some(SELDOM), ..command("cat /host/well") };
+    let id = engine.create(shared.given_to(checked(long(&engine), probe))).await;
     let first = trial(engine.docker.start(&id).await.unwrap());
     assert_eq!(first.early_checks, EarlyChecks::Agent { interval: SELDOM });
     assert_eq!(health_in_list(&engine, &id).await, Health::Starting(first));
     let second = trial(engine.docker.probe(&id).await.unwrap());
-    assert_eq!(second.words, "cat: can't open '/tmp/no': No such file or directory");
-    let until_well = async { while engine.docker.probe(&id).await != Ok(Health::Healthy) {} };
-    tokio::time::timeout(LIMIT, until_well).await.unwrap();
+    assert_eq!(second.words, "cat: can't open '/host/well': No such file or directory");
+    shared.touch("well");
+    assert_eq!(engine.docker.probe(&id).await, Ok(Health::Healthy));
     engine.docker.stop(&id).await.unwrap();
     // The engine calls it unhealthy once it has stopped.
     let third = trial(engine.docker.probe(&id).await.unwrap());
@@ -161,15 +181,16 @@ async fn an_image_s_own_check_counts_unless_it_is_turned_off() {
     }
 }
 
-fn checked_task(task: TaskId, spec: ContainerSpec) -> Assignment {
+fn only(task: TaskId, spec: ContainerSpec) -> AssignmentSet {
     let spec = Arc::new(TaskSpec::of_container(spec));
-    Assignment { task, spec, ..assignment(1, SICK_IMAGE, DesiredState::Running) }
+    let assignment = assignment(1, SICK_IMAGE, DesiredState::Running);
+    AssignmentSet::Complete(vec![Assignment { task, spec, ..assignment }])
 }
 
 /// The agent's owner is the same in every run, so this is the only test of its kind.
 #[tokio::test]
 async fn a_whole_agent_waits_for_health() {
-    let (cluster, engine) = (Cluster::new(), TestEngine::open().await);
+    let (cluster, engine, shared) = (Cluster::new(), TestEngine::open().await, Shared::new());
     let mut manager: PlayedManager = cluster.manager(1).await;
     let agent = cluster.agent_with(Docker::new(&engine.address), &[&manager]);
     let seed = shell::clock::seed();
@@ -177,38 +198,28 @@ async fn a_whole_agent_waits_for_health() {
     let quickly = Probe {
         interval: Some(SELDOM),
         start_interval: Some(SECOND / 5),
-        ..command("[ -e /tmp/well ] || { echo not yet; exit 1; }")
+        ..command("[ -e /host/well ] || { echo not yet; exit 1; }")
     };
     let failing = Probe {
         interval: Some(SECOND / 5),
         retries: Some(2),
         ..command("echo connection refused; exit 1")
     };
-    let script = "trap 'exit 0' TERM; sleep 2; touch /tmp/well; sleep 60 & wait";
-    let image = ContainerSpec { image: SICK_IMAGE.parse().unwrap(), ..engine.script(script) };
     manager.hears_hello().await;
-    manager
-        .assign(AssignmentSet::Complete(vec![checked_task(
-            slow,
-            checked(engine.script(script), quickly),
-        )]))
-        .await;
+    manager.assign(only(slow, shared.given_to(checked(long(&engine), quickly)))).await;
     let mut message = String::new();
     while message != "health check: no success yet: not yet" {
         message = manager.hears_state(slow, TaskState::Starting).await.message;
     }
+    shared.touch("well");
     manager.hears_state(slow, TaskState::Running).await;
-    manager
-        .assign(AssignmentSet::Complete(vec![checked_task(
-            sick,
-            checked(engine.script(script), failing),
-        )]))
-        .await;
+    manager.assign(only(sick, checked(long(&engine), failing))).await;
     let failed = manager.hears_state(sick, TaskState::Failed).await;
     let detail = "connection refused".to_owned();
     assert_eq!(failed.failure, Some(Failure::Unhealthy { detail }));
-    let turned_off = ContainerSpec { health: Some(HealthCheck::Disabled), ..image };
-    manager.assign(AssignmentSet::Complete(vec![checked_task(off, turned_off)])).await;
+    let (image, health) = (SICK_IMAGE.parse().unwrap(), Some(HealthCheck::Disabled));
+    let turned_off = ContainerSpec { image, health, ..long(&engine) };
+    manager.assign(only(off, turned_off)).await;
     manager.hears_state(off, TaskState::Running).await;
     agent.handle.stop_all(LIMIT).await;
     agent.stop().await;

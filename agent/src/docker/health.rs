@@ -142,16 +142,18 @@ pub(super) fn health_of(
     })
 }
 
-/// Also where the check said nothing, there is something to say.
 fn words(result: &HealthcheckResult) -> String {
     said(result.output.as_deref().unwrap_or_default(), result.exit_code)
 }
 
+/// The last line, for that is where programs say what went wrong: above it there are meters and
+/// traces. Also of a check that failed without a word, there is something to say.
 pub(super) fn said(output: &str, exit_code: Option<i64>) -> String {
-    match (shortened(output), exit_code) {
-        (output, Some(0)) => output,
-        (output, Some(code)) if output.is_empty() => format!("exit code {code}"),
-        (output, _) => output,
+    let mut lines = output.split(['\n', '\r']).rev().map(str::trim);
+    let last = lines.find(|it| !it.is_empty()).unwrap_or_default();
+    match exit_code {
+        Some(code) if code != 0 && last.is_empty() => format!("exit code {code}"),
+        Some(_) | None => shortened(&last.replace(char::is_control, " ")),
     }
 }
 

@@ -91,16 +91,17 @@ fn health_as_docker_tells_it() {
         };
         assert_eq!(found, expected);
     };
-    let refused = || vec![result(0, "fine"), result(1, "connection\nrefused\n")];
+    let curl = "  % Total\r  0  0\ncurl: (7) connection\trefused\n\n";
+    let refused = || vec![result(0, "fine"), result(1, curl)];
     check(Some(Status::HEALTHY), 0, vec![result(0, "fine")], "healthy");
-    check(Some(Status::UNHEALTHY), 3, refused(), "unhealthy: connection refused");
+    check(Some(Status::UNHEALTHY), 3, refused(), "unhealthy: curl: (7) connection refused");
     check(Some(Status::UNHEALTHY), 3, vec![result(7, "")], "unhealthy: exit code 7");
     check(Some(Status::STARTING), 0, Vec::new(), "starting: health check: no success yet");
     check(
         Some(Status::STARTING),
         2,
         refused(),
-        "starting: health check: 2 of 3 failures so far: connection refused",
+        "starting: health check: 2 of 3 failures so far: curl: (7) connection refused",
     );
     // Paused, after a success and before any.
     check(Some(Status::UNHEALTHY), 0, vec![result(0, "fine")], "healthy");
