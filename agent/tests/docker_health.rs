@@ -152,6 +152,7 @@ async fn looks_that_fail_for_other_reasons() {
         (exec(&["/nothing"]), "/nothing"),
         (exec(&["sleep", "2"]), "no answer within 1 s"),
         (exec(&["sh", "-c", "exit 7"]), "exit code 7"),
+        (exec(&["sh", "-c", "exec >&- 2>&-; sleep 0.5; exit 7"]), "exit code 7"),
     ];
     for (probe, expected) in cases {
         let id = engine.create(checked(long(&engine), probe)).await;

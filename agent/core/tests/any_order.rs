@@ -12,7 +12,7 @@ use agent_core::health::{EarlyChecks, Health, Probe, Trial};
 use agent_core::reports::TaskReport;
 use agent_core::worker::{Action, BootMark, Input, Worker};
 use common::assignment::AssignmentSet;
-use common::task::{DesiredState, TaskState};
+use common::task::{DesiredState, Failure, TaskState};
 use common::{IdGen, TaskId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -109,6 +109,10 @@ impl World {
         let state = report.observation.state;
         let is_early = state == TaskState::Running && !self.well.contains(&report.task);
         assert!(!is_early, "{} counts as running before it is well", report.task);
+        if let Some(Failure::Unhealthy { .. }) = report.observation.failure {
+            let wanted = self.wanted.get(&report.task);
+            assert_eq!(wanted, Some(&DesiredState::Running), "who is stopped has not failed");
+        }
         let before = self.reported.insert(report.task, state);
         let same_with_word = before == Some(state) && !report.observation.message.is_empty();
         assert!(before < Some(state) || same_with_word, "{before:?} then {state}");

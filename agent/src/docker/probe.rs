@@ -7,11 +7,14 @@ use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
 use bollard::models::ContainerInspectResponse;
+use std::time::Duration;
 use tokio::time::Instant;
 use tokio_stream::StreamExt;
 
 /// As much as the engine keeps of its own checks.
 const OUTPUT_BYTES_MAX: usize = 4_096;
+const PAUSE_FIRST: Duration = Duration::from_millis(10);
+const PAUSE_MOST: Duration = Duration::from_secs(1);
 
 /// Carries out the container's check as the engine would. Where it fails, the engine's own count
 /// is the answer, with the words of this one.
@@ -61,7 +64,7 @@ async fn run(client: &Docker, id: &str, check: Check) -> Result<Verdict, Error> 
         }
         Err(error) => return Err(error),
     };
-    let exit_code = client.inspect_exec(&exec.id).await?.exit_code;
+    let exit_code = exit_code(client, &exec.id).await?;
     if begin.elapsed() > check.timeout {
         let words = format!("no answer within {} s", check.timeout.as_secs_f64());
         return Ok(Verdict::Failure(words));
@@ -70,6 +73,20 @@ async fn run(client: &Docker, id: &str, check: Check) -> Result<Verdict, Error> 
         Some(0) => Verdict::Success,
         Some(_) | None => Verdict::Failure(health::said(&output, exit_code)),
     })
+}
+
+/// Output may end before its program does: a moment before, until the engine has taken note of its
+/// exit code, or for long, where a program closes its output.
+async fn exit_code(client: &Docker, exec: &str) -> Result<Option<i64>, Error> {
+    let mut pause = PAUSE_FIRST;
+    loop {
+        let inspected = client.inspect_exec(exec).await?;
+        if inspected.running != Some(true) {
+            return Ok(inspected.exit_code);
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MOST);
+    }
 }
 
 /// To the end, but only the beginning is kept.
