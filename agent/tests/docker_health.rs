@@ -121,6 +121,37 @@ async fn what_a_check_says_is_told_and_listed() {
     }
 }
 
+/// The engine calls it unhealthy as soon as it is paused, without having looked.
+#[tokio::test]
+async fn who_is_paused_is_not_given_up() {
+    let engine = TestEngine::open().await;
+    let often = Probe { interval: Some(SECOND / 5), ..command("true") };
+    let id = engine.create(checked(long(&engine), often)).await;
+    engine.docker.start(&id).await.unwrap();
+    let until_well = async { while health_in_list(&engine, &id).await != Health::Healthy {} };
+    tokio::time::timeout(LIMIT, until_well).await.unwrap();
+    engine.do_by_hand(&id, "pause").await;
+    assert_eq!(health_in_list(&engine, &id).await, Health::Healthy);
+    engine.do_by_hand(&id, "unpause").await;
+    assert_eq!(health_in_list(&engine, &id).await, Health::Healthy);
+    end(&engine, &id).await;
+    // Before the first success, and where there is no check.
+    let seldom = Probe { interval: Some(SELDOM), ..command("true") };
+    let id = engine.create(checked(long(&engine), seldom)).await;
+    engine.docker.start(&id).await.unwrap();
+    engine.do_by_hand(&id, "pause").await;
+    trial(health_in_list(&engine, &id).await);
+    trial(engine.docker.probe(&id).await.unwrap());
+    engine.do_by_hand(&id, "unpause").await;
+    end(&engine, &id).await;
+    let id = engine.create(long(&engine)).await;
+    engine.docker.start(&id).await.unwrap();
+    engine.do_by_hand(&id, "pause").await;
+    assert_eq!(health_in_list(&engine, &id).await, Health::Unchecked);
+    engine.do_by_hand(&id, "unpause").await;
+    end(&engine, &id).await;
+}
+
 #[tokio::test]
 async fn a_look_of_our_own_finds_what_the_check_would() {
     let (engine, shared) = (TestEngine::open().await, Shared::new());

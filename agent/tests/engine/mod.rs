@@ -115,6 +115,12 @@ impl TestEngine {
         self.docker.create(self.owner, &self.assignment(spec)).await.unwrap()
     }
 
+    /// Such as `pause`.
+    pub(crate) async fn do_by_hand(&self, id: &ContainerId, verb: &str) {
+        let (status, words) = self.ask("POST", &format!("/containers/{id}/{verb}"), &[]).await;
+        assert_eq!(status, 204, "{words}");
+    }
+
     pub(crate) async fn wait_for_exit(&self, id: &ContainerId) -> Exit {
         let wait = async {
             loop {
