@@ -11,6 +11,7 @@ use crate::engine::{EngineEvent, EngineRequest, EngineWatch};
 use crate::host;
 use crate::logs::{Logs, Subscription};
 use crate::operations::Operations;
+use crate::probes::Probes;
 use crate::route::Route;
 use crate::session::{Session, SessionEvent};
 use agent_core::container::Outcome;
@@ -105,6 +106,7 @@ pub fn start<C: Containers>(
         worker: Worker::new(host::boot_mark(&config.run_dir)),
         outbox: Outbox::default(),
         operations: Operations::new(Arc::clone(&containers), owner, progress, engine_requests),
+        probes: Probes::new(Arc::clone(&containers)),
         logs: Logs::new(scope.child("logs"), credentials),
         containers,
         inbox,
@@ -148,6 +150,7 @@ enum Event {
     Session(SessionEvent),
     Progress(PullProgress),
     Finished(Vec<(TaskId, Outcome)>),
+    Probed(Input),
     Command(Command),
     /// Nobody is left who could say anything.
     Alone,
@@ -185,6 +188,7 @@ struct Agent<C> {
     worker: Worker,
     outbox: Outbox,
     operations: Operations<C>,
+    probes: Probes<C>,
     logs: Logs,
     containers: Arc<C>,
     inbox: Inbox,
@@ -218,6 +222,7 @@ impl<C: Containers> Agent<C> {
             Some(event) = self.inbox.session.recv() => Event::Session(event),
             Some(progress) = self.inbox.pulls.recv() => Event::Progress(progress),
             finished = self.operations.finished() => Event::Finished(finished),
+            found = self.probes.finished() => Event::Probed(found),
             Some(command) = self.inbox.commands.recv() => Event::Command(command),
             else => Event::Alone,
         }
@@ -237,6 +242,7 @@ impl<C: Containers> Agent<C> {
                     self.decide(Input::Finished { task, outcome });
                 }
             }
+            Event::Probed(found) => self.decide(found),
             Event::Command(Command::StopAll { done }) => self.leave(Some(done)),
             Event::Alone => {}
         }
@@ -291,6 +297,7 @@ impl<C: Containers> Agent<C> {
             match action {
                 Action::Begin { task, operation } => self.operations.begin(task, operation),
                 Action::Report(report) => self.outbox.push(report),
+                Action::Probe(probe) => self.probes.begin(probe),
                 // Where the queue is full, a listing has been asked for.
                 Action::List => drop(self.outward.engine.try_send(EngineRequest::List)),
                 Action::ListLater => drop(self.outward.engine.try_send(EngineRequest::ListLater)),

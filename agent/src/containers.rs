@@ -1,6 +1,7 @@
 //! The container engine as the agent needs it: Docker in production, a fake one in tests.
 
 use agent_core::container::{ContainerEvent, ContainerId, OperationFailure, Seen};
+use agent_core::health::Health;
 use common::assignment::Assignment;
 use common::image::ImageRef;
 use common::node::NodeDescription;
@@ -132,10 +133,17 @@ pub trait Containers: Send + Sync + 'static {
         assignment: &Assignment,
     ) -> impl Future<Output = Result<ContainerId, OperationFailure>> + Send;
 
+    /// Answers with what its health check says already, if it has one.
     fn start(
         &self,
         container: &ContainerId,
-    ) -> impl Future<Output = Result<(), OperationFailure>> + Send;
+    ) -> impl Future<Output = Result<Health, OperationFailure>> + Send;
+
+    /// Carries out the container's health check once, beside the engine's own checks.
+    fn probe(
+        &self,
+        container: &ContainerId,
+    ) -> impl Future<Output = Result<Health, OperationFailure>> + Send;
 
     fn stop(
         &self,

@@ -1,12 +1,17 @@
 //! A container engine that is played, for clusters in one process: it does what its script says,
 //! and it can crash, hang and be meddled with.
 
+mod checks;
 mod containers;
+
+pub use checks::Check;
 
 use crate::containers::{EngineNews, LogLine, LogStream, Owner};
 use agent_core::container::{
     ContainerEvent, ContainerEventKind, ContainerId, Exit, OperationFailure, Phase,
 };
+use agent_core::health::Health;
+use checks::Checked;
 use common::TaskId;
 use common::image::ImageRef;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +38,7 @@ struct State {
     images: BTreeSet<String>,
     registry: BTreeMap<String, Registry>,
     behaviours: BTreeMap<String, Behaviour>,
+    checks: BTreeMap<String, Check>,
     delays: Delays,
     refusals: BTreeMap<Call, OperationFailure>,
     containers: BTreeMap<ContainerId, FakeContainer>,
@@ -85,6 +91,7 @@ pub enum Call {
     Pull,
     Create,
     Start,
+    Probe,
     Stop,
     Remove,
 }
@@ -98,11 +105,12 @@ pub struct FakeContainer {
     owner: Owner,
     log: Vec<LogLine>,
     ends: Option<(Instant, i64)>,
+    checked: Checked,
 }
 
 impl FakeContainer {
     pub fn is_running(&self) -> bool {
-        self.phase == Phase::Running
+        self.phase.is_running()
     }
 }
 
@@ -177,15 +185,27 @@ impl FakeEngine {
         self.power.send_replace(Power::Off);
         self.change(|state| {
             for container in state.containers.values_mut().filter(|it| it.is_running()) {
+                container.checked.stop();
                 container.phase = Phase::Exited(Exit { code: 137, out_of_memory: false });
                 container.ends = None;
             }
         });
     }
 
+    /// As after `docker start` by hand.
+    pub fn start_from_outside(&self, task: TaskId) {
+        let kind = ContainerEventKind::Started(Health::Unchecked);
+        self.happen(task, kind, |it| {
+            (!it.is_running()).then(|| it.phase = Phase::Running(Health::Unchecked))
+        });
+    }
+
     pub fn crash(&self, task: TaskId, exit: Exit) {
         let kind = ContainerEventKind::Died(exit);
-        self.happen(task, kind, |it| it.is_running().then(|| it.phase = Phase::Exited(exit)));
+        self.happen(task, kind, |it| {
+            it.checked.stop();
+            it.is_running().then(|| it.phase = Phase::Exited(exit))
+        });
     }
 
     pub fn remove_from_outside(&self, task: TaskId) {

@@ -19,6 +19,7 @@ pub mod manager_part;
 pub mod member;
 pub mod node;
 mod operations;
+mod probes;
 mod route;
 mod session;
 pub mod usage;

@@ -3,11 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "the line of the panic says what failed")]
 
+#[expect(dead_code, reason = "tests of health use the rest of it")]
 mod engine;
 
 use agent::containers::{Containers, EngineError, EngineNews, LogLine, LogQuery, LogStream};
 use agent::docker::Docker;
 use agent_core::container::{ContainerEventKind, ContainerId, Exit, OperationFailure, Phase, Seen};
+use agent_core::health::Health;
 use common::container::{Access, ContainerSpec, Mount, MountSource};
 use common::resources::Resources;
 use common::service::TaskSpec;
@@ -51,14 +53,13 @@ async fn a_container_s_life_is_told() {
         assert_eq!(again, Err(OperationFailure::NameTaken));
         engine.docker.start(&id).await.unwrap();
         engine.docker.start(&id).await.unwrap();
-        assert_eq!(engine.docker.list(owner).await, Ok(seen(Phase::Running)));
+        assert_eq!(engine.docker.list(owner).await, Ok(seen(Phase::Running(Health::Unchecked))));
         engine.docker.stop(&id).await.unwrap();
         assert_eq!(engine.docker.list(owner).await, Ok(seen(Phase::Exited(exit(3)))));
         engine.docker.remove(&id).await.unwrap();
         assert_eq!(engine.docker.list(owner).await, Ok(Vec::new()));
-        for after in [engine.docker.start(&id).await, engine.docker.stop(&id).await] {
-            assert_eq!(after, Err(OperationFailure::NoSuchContainer));
-        }
+        assert_eq!(engine.docker.start(&id).await, Err(OperationFailure::NoSuchContainer));
+        assert_eq!(engine.docker.stop(&id).await, Err(OperationFailure::NoSuchContainer));
         let mut kinds = Vec::new();
         while kinds.last() != Some(&ContainerEventKind::Removed) {
             if let Some(EngineNews::Container(event)) = told.recv().await {
@@ -67,7 +68,7 @@ async fn a_container_s_life_is_told() {
             }
         }
         let expected = [
-            ContainerEventKind::Started,
+            ContainerEventKind::Started(Health::Unchecked),
             ContainerEventKind::Died(exit(3)),
             ContainerEventKind::Removed,
         ];

@@ -1,5 +1,6 @@
 //! What the shell and the core tell each other about containers.
 
+use crate::health::Health;
 use common::TaskId;
 use common::assignment::Assignment;
 use common::image::ImageRef;
@@ -24,11 +25,20 @@ pub struct Seen {
     pub phase: Phase,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
     Created,
-    Running,
+    Running(Health),
     Exited(Exit),
+}
+
+impl Phase {
+    pub fn is_running(&self) -> bool {
+        match self {
+            Phase::Running(_) => true,
+            Phase::Created | Phase::Exited(_) => false,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,9 +55,11 @@ pub struct ContainerEvent {
     pub kind: ContainerEventKind,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContainerEventKind {
-    Started,
+    Started(Health),
+    /// Its check says something else than before.
+    Checked(Health),
     Died(Exit),
     Removed,
 }
@@ -69,7 +81,8 @@ pub enum Operation {
 pub enum Outcome {
     Pulled(Result<(), OperationFailure>),
     Created(Result<ContainerId, OperationFailure>),
-    Started(Result<(), OperationFailure>),
+    /// With what its check says already, if it has one.
+    Started(Result<Health, OperationFailure>),
     Stopped(Result<(), OperationFailure>),
     Removed(Result<(), OperationFailure>),
 }

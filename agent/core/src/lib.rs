@@ -7,6 +7,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod container;
+pub mod health;
 pub mod reports;
 pub mod task_machine;
 pub mod worker;

@@ -2,6 +2,7 @@
 //! what can be said of it. Nothing here remembers anything.
 
 use crate::container::{ContainerId, Exit};
+use crate::health::Health;
 use common::task::{DesiredState, Failure, Observation, TaskState};
 
 /// What the managers want of a task.
@@ -29,13 +30,15 @@ impl From<DesiredState> for Wanted {
     }
 }
 
+const STARTED_FROM_OUTSIDE: &str = "its container was started from outside, before its turn";
+
 /// What is known of a task's container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known {
     /// There never was one.
     None,
     Created(ContainerId),
-    Running(ContainerId),
+    Running(ContainerId, Health),
     Ended(ContainerId, End),
     /// There was one, and it was removed.
     Gone,
@@ -44,7 +47,7 @@ pub enum Known {
 impl Known {
     pub fn id(&self) -> Option<&ContainerId> {
         match self {
-            Known::Created(id) | Known::Running(id) | Known::Ended(id, _) => Some(id),
+            Known::Created(id) | Known::Running(id, _) | Known::Ended(id, _) => Some(id),
             Known::None | Known::Gone => None,
         }
     }
@@ -108,7 +111,7 @@ pub fn next_step(situation: &Situation<'_>) -> Step {
         Wanted::Stop => stop_if_running(situation.known),
         Wanted::Remove => match situation.known {
             Known::None | Known::Gone => Step::Nothing,
-            Known::Running(_) => Step::Stop,
+            Known::Running(_, _) => Step::Stop,
             Known::Created(_) | Known::Ended(_, _) => Step::Remove,
         },
     }
@@ -116,7 +119,7 @@ pub fn next_step(situation: &Situation<'_>) -> Step {
 
 fn stop_if_running(known: &Known) -> Step {
     match known {
-        Known::Running(_) => Step::Stop,
+        Known::Running(_, _) => Step::Stop,
         Known::None | Known::Created(_) | Known::Ended(_, _) | Known::Gone => Step::Nothing,
     }
 }
@@ -125,7 +128,7 @@ fn step_towards_ready(known: &Known, image: Image) -> Step {
     match (known, image) {
         (Known::None, Image::Missing) => Step::Pull,
         (Known::None, Image::Untried | Image::Pulled) => Step::Create,
-        (Known::Created(_) | Known::Running(_) | Known::Ended(_, _) | Known::Gone, _) => {
+        (Known::Created(_) | Known::Running(_, _) | Known::Ended(_, _) | Known::Gone, _) => {
             Step::Nothing
         }
     }
@@ -134,7 +137,7 @@ fn step_towards_ready(known: &Known, image: Image) -> Step {
 fn step_towards_running(known: &Known, image: Image) -> Step {
     match known {
         Known::Created(_) => Step::Start,
-        Known::None | Known::Running(_) | Known::Ended(_, _) | Known::Gone => {
+        Known::None | Known::Running(_, _) | Known::Ended(_, _) | Known::Gone => {
             step_towards_ready(known, image)
         }
     }
@@ -147,7 +150,13 @@ pub fn observe(wanted: Wanted, known: &Known, busy: Option<Busy>) -> Observation
         Wanted::Stop | Wanted::Remove => true,
     };
     match known {
-        Known::Running(_) => Observation::of(TaskState::Running),
+        // Whatever has the slot still would have a twin, so it is not left running either.
+        Known::Running(_, _) | Known::Ended(_, _) if wanted == Wanted::Prepare => {
+            let detail = STARTED_FROM_OUTSIDE.to_owned();
+            Observation::failed(TaskState::Failed, Failure::EngineRefused { detail })
+        }
+        Known::Running(_, health) if ends => observe_leaving(health),
+        Known::Running(_, health) => observe_health(health),
         Known::Ended(_, _) | Known::Gone if ends => Observation::of(TaskState::Shutdown),
         Known::Ended(_, end) => observe_end(*end),
         Known::Gone => Observation::failed(TaskState::Failed, Failure::ContainerGone),
@@ -158,6 +167,27 @@ pub fn observe(wanted: Wanted, known: &Known, busy: Option<Busy>) -> Observation
         Known::Created(_) => Observation::of(TaskState::Starting),
         Known::None if busy == Some(Busy::Pull) => Observation::of(TaskState::Preparing),
         Known::None => Observation::of(TaskState::Accepted),
+    }
+}
+
+fn observe_health(health: &Health) -> Observation {
+    match health {
+        Health::Unchecked | Health::Healthy => Observation::of(TaskState::Running),
+        Health::Starting(trial) => {
+            Observation { message: trial.to_string(), ..Observation::of(TaskState::Starting) }
+        }
+        Health::Unhealthy { detail } => {
+            let detail = detail.clone();
+            Observation::failed(TaskState::Failed, Failure::Unhealthy { detail })
+        }
+    }
+}
+
+/// Who is being stopped as was wished has not failed, whatever its check says of that.
+fn observe_leaving(health: &Health) -> Observation {
+    match health {
+        Health::Unchecked | Health::Healthy => Observation::of(TaskState::Running),
+        Health::Starting(_) | Health::Unhealthy { .. } => Observation::of(TaskState::Starting),
     }
 }
 

@@ -5,7 +5,8 @@
 
 mod entry;
 
-use crate::container::{ContainerEvent, ContainerId, Operation, Outcome, Seen};
+use crate::container::{ContainerEvent, ContainerId, Operation, OperationFailure, Outcome, Seen};
+use crate::health::{Health, Probe};
 use crate::reports::TaskReport;
 use crate::task_machine::{Busy, Known, Situation, Wanted, next_step, observe};
 use common::TaskId;
@@ -39,6 +40,12 @@ pub enum Input {
         task: TaskId,
         outcome: Outcome,
     },
+    /// What a probe found.
+    Probed {
+        task: TaskId,
+        number: u64,
+        found: Result<Health, OperationFailure>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +55,8 @@ pub enum Action {
         operation: Operation,
     },
     Report(TaskReport),
+    /// At most one at a time of each task, and beside its operations: nothing waits for it.
+    Probe(Probe),
     /// What is known of a task is in doubt.
     List,
     /// Something would not be done; it is tried again after the next listing.
@@ -119,6 +128,12 @@ impl Worker {
             Input::Finished { task, outcome } => {
                 let entry = self.tasks.get_mut(&task);
                 actions.extend(entry.and_then(|it| it.finished(outcome)));
+                self.settle(BTreeSet::from([task]), &mut actions);
+            }
+            Input::Probed { task, number, found } => {
+                if let Some(entry) = self.tasks.get_mut(&task) {
+                    entry.probed(number, found);
+                }
                 self.settle(BTreeSet::from([task]), &mut actions);
             }
         }
@@ -226,6 +241,8 @@ fn settle_one(entry: &mut Entry, wanted: Wanted, actions: &mut Vec<Action>) {
             actions.extend(entry.advance(preparing(format!("pulling {image}"))));
         }
         actions.push(Action::Begin { task: entry.task, operation });
+    } else if wanted == Wanted::Run {
+        actions.extend(entry.begin_probe().map(Action::Probe));
     }
 }
 

@@ -8,12 +8,14 @@ use agent_core::container::{
     ContainerEvent, ContainerEventKind, ContainerId, Exit, Operation, OperationFailure, Outcome,
     Phase, Seen,
 };
+use agent_core::health::{EarlyChecks, Health, Probe, Trial};
 use agent_core::reports::TaskReport;
 use agent_core::worker::{Action, BootMark, Input, Worker};
 use common::assignment::AssignmentSet;
-use common::task::{DesiredState, TaskState};
+use common::task::{DesiredState, Failure, TaskState};
 use common::{IdGen, TaskId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 const TASKS: u64 = 4;
 const STEPS: usize = 120;
@@ -30,6 +32,9 @@ struct World {
     spent: BTreeSet<TaskId>,
     reported: BTreeMap<TaskId, TaskState>,
     created: BTreeSet<TaskId>,
+    /// Whose check has succeeded, or who has none.
+    well: BTreeSet<TaskId>,
+    probes: BTreeMap<TaskId, Probe>,
     spoken: bool,
     listing: Option<Vec<Seen>>,
 }
@@ -50,6 +55,8 @@ impl World {
             spent: BTreeSet::new(),
             reported: BTreeMap::new(),
             created: BTreeSet::new(),
+            well: BTreeSet::new(),
+            probes: BTreeMap::new(),
             spoken: false,
             listing: None,
         }
@@ -67,6 +74,7 @@ impl World {
             match action {
                 Action::Begin { task, operation } => self.begin(task, operation),
                 Action::Report(report) => self.report(report),
+                Action::Probe(probe) => self.begin_probe(probe),
                 Action::List | Action::ListLater => {}
             }
         }
@@ -80,15 +88,31 @@ impl World {
             Operation::Stop(_) | Operation::Remove(_) => {
                 assert!(self.spoken || self.reported.contains_key(&task), "{task} touched unasked");
             }
-            Operation::Pull(_) | Operation::Start(_) => {}
+            Operation::Start(_) => {
+                assert_ne!(self.wanted.get(&task), Some(&DesiredState::Ready), "{task} too early");
+            }
+            Operation::Pull(_) => {}
         }
         let before = self.underway.insert(task, operation);
         // A task that was forgotten while its image was pulled leaves the pull behind.
         assert!(matches!(before, None | Some(Operation::Pull(_))), "two operations on {task}");
     }
 
+    fn begin_probe(&mut self, probe: Probe) {
+        let task = probe.task;
+        assert_eq!(self.wanted.get(&task), Some(&DesiredState::Running), "{task} probed in vain");
+        assert!(self.reported.get(&task) < Some(&TaskState::Running), "{task} probed in vain");
+        assert_eq!(self.probes.insert(task, probe), None, "two probes of {task}");
+    }
+
     fn report(&mut self, report: TaskReport) {
         let state = report.observation.state;
+        let is_early = state == TaskState::Running && !self.well.contains(&report.task);
+        assert!(!is_early, "{} counts as running before it is well", report.task);
+        if let Some(Failure::Unhealthy { .. }) = report.observation.failure {
+            let wanted = self.wanted.get(&report.task);
+            assert_eq!(wanted, Some(&DesiredState::Running), "who is stopped has not failed");
+        }
         let before = self.reported.insert(report.task, state);
         let same_with_word = before == Some(state) && !report.observation.message.is_empty();
         assert!(before < Some(state) || same_with_word, "{before:?} then {state}");
@@ -100,7 +124,7 @@ impl World {
     }
 
     fn step(&mut self) {
-        match self.dice.below(12) {
+        match self.dice.below(14) {
             0 => self.everything_said(),
             1 => self.something_said(),
             2..=5 => self.something_done(),
@@ -112,7 +136,9 @@ impl World {
                 self.events.clear();
                 self.listing = None;
             }
-            10 if self.listing.is_none() => {
+            10 => self.somebody_is_checked(),
+            11 => self.look(),
+            12 if self.listing.is_none() => {
                 self.tell(Input::ListingBegun);
                 self.listing = Some(self.seen());
             }
@@ -122,8 +148,12 @@ impl World {
 
     fn seen(&self) -> Vec<Seen> {
         let seen = self.containers.iter();
-        seen.map(|(task, phase)| Seen { task: *task, id: story::container(*task), phase: *phase })
-            .collect()
+        seen.map(|(task, phase)| Seen {
+            task: *task,
+            id: story::container(*task),
+            phase: phase.clone(),
+        })
+        .collect()
     }
 
     fn listed(&mut self) {
@@ -181,7 +211,7 @@ impl World {
 
     fn carry_out(&mut self, task: TaskId, operation: Operation, is_done: bool) -> Outcome {
         let gone = || OperationFailure::NoSuchContainer;
-        let phase = self.containers.get(&task).copied();
+        let phase = self.containers.get(&task).cloned();
         match operation {
             Operation::Pull(_) => Outcome::Pulled(Ok(())),
             Operation::Create(_) if phase.is_some() => {
@@ -199,15 +229,18 @@ impl World {
             }
             Operation::Start(_) if phase.is_none() => Outcome::Started(Err(gone())),
             Operation::Start(_) => {
+                let health = match phase {
+                    Some(Phase::Running(health)) => health,
+                    Some(Phase::Created | Phase::Exited(_)) | None => self.some_health(),
+                };
                 if is_done {
-                    self.containers.insert(task, Phase::Running);
-                    self.happen(task, ContainerEventKind::Started);
+                    self.start(task, health.clone());
                 }
-                Outcome::Started(Ok(()))
+                Outcome::Started(Ok(health))
             }
             Operation::Stop(_) if phase.is_none() => Outcome::Stopped(Err(gone())),
             Operation::Stop(_) => {
-                if is_done && phase == Some(Phase::Running) {
+                if is_done && phase.is_some_and(|it| it.is_running()) {
                     self.die(task, 143);
                 }
                 Outcome::Stopped(Ok(()))
@@ -220,6 +253,64 @@ impl World {
                 Outcome::Removed(Ok(()))
             }
         }
+    }
+
+    fn some_health(&mut self) -> Health {
+        let early_checks = match self.dice.below(3) {
+            0 => return Health::Unchecked,
+            1 => EarlyChecks::Engine,
+            _ => EarlyChecks::Agent { interval: Duration::from_secs(30) },
+        };
+        Health::Starting(Trial { early_checks, ..story::trial(0, "") })
+    }
+
+    fn start(&mut self, task: TaskId, health: Health) {
+        if health == Health::Unchecked {
+            self.well.insert(task);
+        }
+        self.containers.insert(task, Phase::Running(health.clone()));
+        self.happen(task, ContainerEventKind::Started(health));
+    }
+
+    /// The engine's own check.
+    fn somebody_is_checked(&mut self) {
+        let task = self.a_task();
+        let Some(Phase::Running(before)) = self.containers.get(&task).cloned() else { return };
+        let unhealthy = Health::Unhealthy { detail: "refused".to_owned() };
+        let after = match (before, self.dice.below(4)) {
+            (Health::Unchecked, _) | (_, 0) => return,
+            (Health::Starting(trial), 1) => {
+                // Of failures that do not decide it yet, nothing is told.
+                let trial = Trial { failures: 1, words: "refused".to_owned(), ..trial };
+                self.containers.insert(task, Phase::Running(Health::Starting(trial)));
+                return;
+            }
+            (Health::Healthy | Health::Starting(_), 2) => unhealthy,
+            (Health::Starting(_) | Health::Healthy | Health::Unhealthy { .. }, _) => {
+                Health::Healthy
+            }
+        };
+        if after == Health::Healthy {
+            self.well.insert(task);
+        }
+        self.containers.insert(task, Phase::Running(after.clone()));
+        self.happen(task, ContainerEventKind::Checked(after));
+    }
+
+    /// A probe of ours ends; it may have been overtaken.
+    fn look(&mut self) {
+        let task = self.a_task();
+        let Some(Probe { number, .. }) = self.probes.remove(&task) else { return };
+        let away = OperationFailure::EngineAway { detail: String::new() };
+        let found = match (self.containers.get(&task), self.dice.below(3)) {
+            (Some(Phase::Running(Health::Starting(_))), 0) => {
+                self.well.insert(task);
+                Ok(Health::Healthy)
+            }
+            (Some(Phase::Running(health)), 0 | 1) => Ok(health.clone()),
+            (Some(_) | None, _) => Err(away),
+        };
+        self.tell(Input::Probed { task, number, found });
     }
 
     fn die(&mut self, task: TaskId, code: i64) {
@@ -236,14 +327,14 @@ impl World {
 
     fn somebody_meddles(&mut self) {
         let task = self.a_task();
-        match (self.containers.get(&task).copied(), self.dice.below(3)) {
-            (Some(Phase::Running), 0 | 1) => {
+        match (self.containers.get(&task).cloned(), self.dice.below(3)) {
+            (Some(Phase::Running(_)), 0 | 1) => {
                 let code = self.dice.below(2).cast_signed();
                 self.die(task, code);
             }
-            (Some(Phase::Exited(_)), 0) => {
-                self.containers.insert(task, Phase::Running);
-                self.happen(task, ContainerEventKind::Started);
+            (Some(Phase::Exited(_)), 0) | (Some(Phase::Created), 2) => {
+                let health = self.some_health();
+                self.start(task, health);
             }
             (Some(Phase::Exited(_) | Phase::Created), 1) => self.remove(task),
             _ => {}
@@ -267,17 +358,31 @@ impl World {
         }
         for task in (1..=TASKS).map(TaskId) {
             let phase = self.containers.get(&task);
+            let runs = phase.is_some_and(Phase::is_running);
             let ended = self.reported.get(&task).is_some_and(|it| it.is_terminal());
             match self.wanted.get(&task) {
                 Some(DesiredState::Ready) if !ended => assert_eq!(phase, Some(&Phase::Created)),
-                Some(DesiredState::Running) if !ended => assert_eq!(phase, Some(&Phase::Running)),
+                Some(DesiredState::Running) if !ended => self.runs_or_is_watched(task, phase),
                 Some(DesiredState::Ready | DesiredState::Running | DesiredState::Shutdown) => {
-                    assert_ne!(phase, Some(&Phase::Running));
-                    assert!(ended);
+                    assert!(ended && !runs);
                 }
                 Some(DesiredState::Remove) => assert!(phase.is_none() && ended),
                 None => assert_eq!(phase, None),
             }
+        }
+    }
+
+    /// Where the engine does not look at it for long, we do.
+    fn runs_or_is_watched(&self, task: TaskId, phase: Option<&Phase>) {
+        let Some(Phase::Running(health)) = phase else { panic!("{phase:?}") };
+        let runs = self.reported.get(&task) == Some(&TaskState::Running);
+        match health {
+            Health::Unchecked | Health::Healthy => assert!(runs),
+            Health::Starting(trial) => {
+                let is_watched = self.probes.contains_key(&task);
+                assert!(runs || is_watched || trial.early_checks == EarlyChecks::Engine);
+            }
+            Health::Unhealthy { .. } => panic!("{task} goes on although it is unhealthy"),
         }
     }
 }

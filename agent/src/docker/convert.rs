@@ -1,5 +1,6 @@
 //! Our words in Docker's and back.
 
+use super::health::health_in;
 use crate::containers::Owner;
 use agent_core::container::{ContainerId, Exit, Phase, Seen};
 use bollard::models::{
@@ -48,13 +49,15 @@ pub(super) fn seen(summary: &ContainerSummary) -> Option<Seen> {
     let names = summary.names.as_deref().unwrap_or_default();
     let task = task_of(labels, names.iter().map(String::as_str))?;
     let id = ContainerId(summary.id.clone()?);
+    let status = summary.status.as_deref().unwrap_or_default();
     let phase = match summary.state? {
         State::CREATED => Phase::Created,
-        State::RUNNING | State::PAUSED | State::RESTARTING | State::STOPPING => Phase::Running,
-        State::EXITED | State::DEAD => Phase::Exited(Exit {
-            code: exit_code(summary.status.as_deref().unwrap_or_default()),
-            out_of_memory: false,
-        }),
+        State::RUNNING | State::PAUSED | State::RESTARTING | State::STOPPING => {
+            Phase::Running(health_in(status))
+        }
+        State::EXITED | State::DEAD => {
+            Phase::Exited(Exit { code: exit_code(status), out_of_memory: false })
+        }
         // It is as good as gone.
         State::REMOVING => return None,
         State::EMPTY => return None,

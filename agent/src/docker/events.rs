@@ -2,23 +2,25 @@
 
 use super::convert::{self, task_of};
 use super::error::engine_error;
+use super::health;
 use crate::containers::{EngineError, EngineNews, Owner};
 use agent_core::container::{ContainerEvent, ContainerEventKind, ContainerId, Exit, Phase, Seen};
+use agent_core::health::Health;
 use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::{EventActor, EventMessage, EventMessageTypeEnum as Type};
-use bollard::query_parameters::{EventsOptionsBuilder, InspectContainerOptions};
+use bollard::query_parameters::EventsOptionsBuilder;
 use std::collections::HashMap;
-use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 
-const INSPECT_LIMIT: Duration = Duration::from_secs(10);
 /// What a process ends with that the kernel killed.
 const KILLED: i64 = 137;
 /// The engine keeps some events and tells them again, so nothing between the call and its taking
 /// effect is missed. An event that is told twice changes nothing.
 const OVERLAP_SECONDS: u64 = 1;
+const CONTAINER_EVENTS: [&str; 4] = ["start", "die", "destroy", "health_status"];
+const IMAGE_EVENTS: [&str; 6] = ["pull", "tag", "untag", "delete", "load", "import"];
 
 pub(super) async fn watch(
     address: &str,
@@ -27,7 +29,10 @@ pub(super) async fn watch(
     news: mpsc::Sender<EngineNews>,
 ) -> EngineError {
     let since = (shell::clock::wall().0 / 1_000).saturating_sub(OVERLAP_SECONDS).to_string();
-    let filters = HashMap::from([("type", vec!["container", "image"])]);
+    // Only what is read below: each run of a health check makes three events of its own, for which
+    // a board that rests would wake up. The engine takes each of these for a beginning.
+    let events = [&CONTAINER_EVENTS[..], &IMAGE_EVENTS].concat();
+    let filters = HashMap::from([("type", vec!["container", "image"]), ("event", events)]);
     let options = EventsOptionsBuilder::new().since(&since).filters(&filters).build();
     let events = client.events(Some(options));
     tokio::pin!(events);
@@ -58,8 +63,7 @@ async fn tell(
     let action = event.action.unwrap_or_default();
     match event.typ {
         Some(Type::IMAGE) => {
-            let changes = ["pull", "tag", "untag", "delete", "load", "import"];
-            Ok(changes.contains(&action.as_str()).then_some(EngineNews::Images))
+            Ok(IMAGE_EVENTS.contains(&action.as_str()).then_some(EngineNews::Images))
         }
         Some(Type::CONTAINER) => {
             let Some(actor) = event.actor else { return Ok(None) };
@@ -85,7 +89,15 @@ async fn container_event(
         return Ok(None);
     };
     let kind = match action {
-        "start" => ContainerEventKind::Started,
+        "start" => {
+            ContainerEventKind::Started(confirmed_health(client, &id, health::unknown()).await?)
+        }
+        "health_status: healthy" => ContainerEventKind::Checked(Health::Healthy),
+        // Not every engine tells what the check said, so it is looked up.
+        "health_status: unhealthy" => {
+            let told = Health::Unhealthy { detail: String::new() };
+            ContainerEventKind::Checked(confirmed_health(client, &id, told).await?)
+        }
         "destroy" => ContainerEventKind::Removed,
         "die" => {
             let code = attributes.get("exitCode").and_then(|it| it.parse().ok()).unwrap_or(-1);
@@ -99,17 +111,21 @@ async fn container_event(
 /// Asks the engine again. One that goes down tells of containers that it stops itself while it
 /// takes no questions any more: those have not ended by themselves.
 async fn confirmed_exit(client: &Docker, id: &str, code: i64) -> Result<Exit, Error> {
-    let asked = client.inspect_container(id, None::<InspectContainerOptions>);
-    let inspected = match tokio::time::timeout(INSPECT_LIMIT, asked).await {
-        Ok(inspected) => inspected,
-        Err(_) => return Err(Error::RequestTimeoutError),
-    };
-    let out_of_memory = match inspected {
+    let out_of_memory = match health::inspect(client, id).await {
         Ok(inspected) => inspected.state.and_then(|it| it.oom_killed).unwrap_or(false),
         Err(Error::DockerResponseServerError { .. } | Error::JsonDataError { .. }) => false,
         Err(error) => return Err(error),
     };
     Ok(Exit { code, out_of_memory: out_of_memory && code == KILLED })
+}
+
+/// As it is by now, or as it was told where that cannot be known. What came after the event is
+/// only told again.
+async fn confirmed_health(client: &Docker, id: &str, told: Health) -> Result<Health, Error> {
+    match health::look(client, id).await {
+        Err(Error::DockerResponseServerError { .. } | Error::JsonDataError { .. }) => Ok(told),
+        found => found,
+    }
 }
 
 /// A list does not say who was killed for want of memory.

@@ -4,13 +4,16 @@ mod convert;
 mod describe;
 mod error;
 mod events;
+mod health;
 mod logs;
+mod probe;
 mod pull;
 
 use crate::containers::{
     Containers, EngineError, EngineNews, LogLine, LogQuery, Owner, PullProgress,
 };
 use agent_core::container::{ContainerId, OperationFailure, Seen};
+use agent_core::health::Health;
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
     StartContainerOptions, StopContainerOptions,
@@ -20,6 +23,7 @@ use common::assignment::Assignment;
 use common::image::ImageRef;
 use common::node::NodeDescription;
 use error::{Context, engine_error, operation_failure};
+use health::StartIntervals;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
@@ -72,6 +76,8 @@ impl Docker {
         // bollard names no version in the paths it asks for; an engine that is newer than we are
         // may mean something else by them then.
         let agreed = if api < *API_DEFAULT_VERSION { api } else { *API_DEFAULT_VERSION };
+        let client = bollard::Docker::connect_with_unix(socket, CALL_LIMIT_SECONDS, &agreed)
+            .map_err(|error| self.error(error))?;
         Ok(client.with_request_modifier(move |request| convert::with_version(request, agreed)))
     }
 
@@ -144,6 +150,8 @@ impl Containers for Docker {
             let mut seen: Vec<Seen> = list.iter().filter_map(convert::seen).collect();
             for one in &mut seen {
                 events::complete_exit(&client, one).await;
+                let completed = health::complete_health(&client, one).await;
+                completed.map_err(|error| self.error(error))?;
             }
             Ok(seen)
         })
@@ -176,7 +184,10 @@ impl Containers for Docker {
         let client = self.client_for_task().await?;
         let name = assignment.container_name();
         let options = CreateContainerOptionsBuilder::new().name(&name).build();
-        let body = convert::container(owner, assignment);
+        let mut body = convert::container(owner, assignment);
+        let start_intervals = StartIntervals::of(&client);
+        let check = assignment.spec.container.health.as_ref();
+        body.healthcheck = check.map(|it| health::health_config(it, start_intervals));
         within_operation(async {
             let created = client.create_container(Some(options), body).await;
             let created = created.map_err(self.failure(Context::Create))?;
@@ -185,13 +196,24 @@ impl Containers for Docker {
         .await
     }
 
-    async fn start(&self, container: &ContainerId) -> Result<(), OperationFailure> {
+    async fn start(&self, container: &ContainerId) -> Result<Health, OperationFailure> {
         let client = self.client_for_task().await?;
         within_operation(async {
             let started = client.start_container(&container.0, None::<StartContainerOptions>).await;
-            started.map_err(self.failure(Context::Other))
+            started.map_err(self.failure(Context::Other))?;
+            // It runs now, so whatever else goes wrong is no refusal to start it.
+            let looked = health::look(&client, &container.0).await;
+            looked.map_err(|error| match self.failure(Context::Other)(error) {
+                OperationFailure::Refused { detail } => OperationFailure::EngineAway { detail },
+                failure => failure,
+            })
         })
         .await
+    }
+
+    async fn probe(&self, container: &ContainerId) -> Result<Health, OperationFailure> {
+        let client = self.client_for_task().await?;
+        probe::probe(&client, &container.0).await.map_err(self.failure(Context::Other))
     }
 
     async fn stop(&self, container: &ContainerId) -> Result<(), OperationFailure> {

@@ -8,6 +8,7 @@ use crate::host;
 use agent_core::container::{
     ContainerEvent, ContainerEventKind, ContainerId, Exit, OperationFailure, Phase, Seen,
 };
+use agent_core::health::Health;
 use common::assignment::Assignment;
 use common::image::ImageRef;
 use common::node::{Engine, NodeDescription};
@@ -56,7 +57,7 @@ impl FakeEngine {
     }
 
     /// Changes one container and tells of it.
-    fn tell(
+    pub(super) fn tell(
         &self,
         id: &ContainerId,
         change: impl FnOnce(&mut State) -> Option<ContainerEventKind>,
@@ -72,13 +73,14 @@ impl FakeEngine {
         Ok(())
     }
 
-    fn next_end(&self) -> Option<(Instant, ContainerId, i64)> {
+    fn next_happening(&self) -> Option<(Instant, ContainerId, Happening)> {
         let state = self.state();
-        let ends = state.containers.iter().filter_map(|(id, it)| {
-            let (at, code) = it.ends?;
-            Some((at, id.clone(), code))
+        let happenings = state.containers.iter().flat_map(|(id, it)| {
+            let end = it.ends.map(|(at, code)| (at, id.clone(), Happening::End { code }));
+            let check = it.checked.next().map(|at| (at, id.clone(), Happening::Check));
+            [end, check]
         });
-        ends.min()
+        happenings.flatten().min()
     }
 
     fn end(&self, id: &ContainerId, code: i64) {
@@ -87,6 +89,7 @@ impl FakeEngine {
             let container = state.containers.get_mut(id)?;
             container.phase = Phase::Exited(exit);
             container.ends = None;
+            container.checked.stop();
             Some(ContainerEventKind::Died(exit))
         });
         // It may have been removed in the meantime.
@@ -94,13 +97,20 @@ impl FakeEngine {
     }
 }
 
+/// What a container does by itself, or the engine to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Happening {
+    End { code: i64 },
+    Check,
+}
+
 async fn power_is_off(power: &mut watch::Receiver<Power>) {
     // The sender is held by the engine itself.
     drop(power.wait_for(|it| *it == Power::Off).await);
 }
 
-async fn sleep_until_end(end: Option<&(Instant, ContainerId, i64)>) {
-    match end {
+async fn sleep_until(next: Option<&(Instant, ContainerId, Happening)>) {
+    match next {
         Some((at, _, _)) => tokio::time::sleep_until(*at).await,
         None => std::future::pending().await,
     }
@@ -131,7 +141,9 @@ impl Containers for FakeEngine {
         self.gate().await?;
         let state = self.state();
         let ours = state.containers.iter().filter(|(_, it)| it.owner == owner);
-        Ok(ours.map(|(id, it)| Seen { task: it.task, id: id.clone(), phase: it.phase }).collect())
+        Ok(ours
+            .map(|(id, it)| Seen { task: it.task, id: id.clone(), phase: it.phase.clone() })
+            .collect())
     }
 
     async fn watch(&self, _owner: Owner, news: mpsc::Sender<EngineNews>) -> EngineError {
@@ -139,7 +151,7 @@ impl Containers for FakeEngine {
         let (mut power, mut changes) = (self.power.subscribe(), self.changes.subscribe());
         let ended = || EngineError::Silent { detail: "its stream of events ended".to_owned() };
         loop {
-            let end = self.next_end();
+            let next = self.next_happening();
             tokio::select! {
                 biased;
                 () = power_is_off(&mut power) => return ended(),
@@ -149,12 +161,12 @@ impl Containers for FakeEngine {
                     },
                     Err(RecvError::Lagged(_) | RecvError::Closed) => return ended(),
                 },
-                () = sleep_until_end(end.as_ref()) => {
-                    if let Some((_, id, code)) = end {
-                        self.end(&id, code);
-                    }
-                }
-                // Another container may end sooner now.
+                () = sleep_until(next.as_ref()) => match next {
+                    Some((_, id, Happening::End { code })) => self.end(&id, code),
+                    Some((_, id, Happening::Check)) => self.check(&id),
+                    None => {}
+                },
+                // Something else may come sooner now.
                 _ = changes.changed() => {}
             }
         }
@@ -211,24 +223,33 @@ impl Containers for FakeEngine {
                 owner,
                 log: Vec::new(),
                 ends: None,
+                checked: state.checked(&assignment.spec.container),
             };
             state.containers.insert(id.clone(), container);
             Ok(id)
         })
     }
 
-    async fn start(&self, id: &ContainerId) -> Result<(), OperationFailure> {
+    async fn start(&self, id: &ContainerId) -> Result<Health, OperationFailure> {
         self.called(Call::Start, self.name_of(id), self.delays().start).await?;
+        let mut health = Health::Unchecked;
         self.tell(id, |state| {
             let container = state.containers.get_mut(id)?;
-            container.phase = Phase::Running;
+            health = container.checked.begin();
+            container.phase = Phase::Running(health.clone());
             let behaviour = state.behaviours.get(&container.image).copied().unwrap_or_default();
             container.ends = match behaviour {
                 Behaviour::Runs => None,
                 Behaviour::Ends { after, exit_code } => Some((Instant::now() + after, exit_code)),
             };
-            Some(ContainerEventKind::Started)
-        })
+            Some(ContainerEventKind::Started(health.clone()))
+        })?;
+        Ok(health)
+    }
+
+    async fn probe(&self, id: &ContainerId) -> Result<Health, OperationFailure> {
+        self.called(Call::Probe, self.name_of(id), Duration::ZERO).await?;
+        self.look_inside(id).ok_or(OperationFailure::NoSuchContainer)
     }
 
     async fn stop(&self, id: &ContainerId) -> Result<(), OperationFailure> {
@@ -238,6 +259,7 @@ impl Containers for FakeEngine {
             let container = state.containers.get_mut(id)?;
             let was_running = container.is_running();
             container.ends = None;
+            container.checked.stop();
             was_running.then(|| {
                 container.phase = Phase::Exited(exit);
                 ContainerEventKind::Died(exit)

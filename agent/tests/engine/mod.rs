@@ -19,11 +19,14 @@ use tokio::net::UnixStream;
 use tokio::sync::{OnceCell, mpsc};
 
 pub(crate) const IMAGE: &str = "skep-test-agent:1";
+/// With a health check that fails.
+pub(crate) const SICK_IMAGE: &str = "skep-test-agent-sick:1";
 const LIMIT: Duration = Duration::from_secs(20);
 
 static IMAGE_MADE: OnceCell<()> = OnceCell::const_new();
 
 pub(crate) struct TestEngine {
+    pub(crate) address: String,
     pub(crate) docker: Docker,
     /// Every test has an owner of its own, so that none sees another's containers.
     pub(crate) owner: Owner,
@@ -41,6 +44,7 @@ impl TestEngine {
             docker: Docker::new(&address),
             owner: Owner { node: ids.node(), cluster: ids.cluster() },
             socket: address.trim_start_matches("unix://").to_owned(),
+            address,
         };
         IMAGE_MADE.get_or_init(|| engine.make_image()).await;
         engine
@@ -62,9 +66,13 @@ impl TestEngine {
         let path: &Path = folder.path();
         let tar = Command::new("tar").arg("-C").arg(path).args(["-c", "."]).output().unwrap();
         assert!(tar.status.success(), "{tar:?}");
-        let (name, tag) = IMAGE.split_once(':').unwrap();
-        let path = format!("/images/create?fromSrc=-&repo={name}&tag={tag}");
-        self.ask("POST", &path, &tar.stdout).await;
+        let sick = "&changes=HEALTHCHECK%20CMD%20echo%20sick%3B%20exit%201";
+        for (image, changes) in [(IMAGE, ""), (SICK_IMAGE, sick)] {
+            let (name, tag) = image.split_once(':').unwrap();
+            let path = format!("/images/create?fromSrc=-&repo={name}&tag={tag}{changes}");
+            let (status, words) = self.ask("POST", &path, &tar.stdout).await;
+            assert_eq!(status, 200, "{words}");
+        }
     }
 
     /// One request by hand; answers with the body.
@@ -105,6 +113,12 @@ impl TestEngine {
 
     pub(crate) async fn create(&self, spec: ContainerSpec) -> ContainerId {
         self.docker.create(self.owner, &self.assignment(spec)).await.unwrap()
+    }
+
+    /// Such as `pause`.
+    pub(crate) async fn do_by_hand(&self, id: &ContainerId, verb: &str) {
+        let (status, words) = self.ask("POST", &format!("/containers/{id}/{verb}"), &[]).await;
+        assert_eq!(status, 204, "{words}");
     }
 
     pub(crate) async fn wait_for_exit(&self, id: &ContainerId) -> Exit {

@@ -3,6 +3,7 @@
 
 use crate::ca::{self, Subject};
 use agent::agent::{AgentConfig, AgentHandle};
+use agent::containers::Containers;
 use agent::fake::FakeEngine;
 use common::assignment::{Assignment, AssignmentSet};
 use common::cluster::Authority;
@@ -64,6 +65,14 @@ impl Cluster {
     }
 
     pub(crate) fn agent(&self, engine: &FakeEngine, managers: &[&PlayedManager]) -> PlayedAgent {
+        self.agent_with(engine.clone(), managers)
+    }
+
+    pub(crate) fn agent_with(
+        &self,
+        containers: impl Containers,
+        managers: &[&PlayedManager],
+    ) -> PlayedAgent {
         let scope = Scope::root("agent");
         let config = AgentConfig {
             node: NODE,
@@ -74,7 +83,7 @@ impl Cluster {
             managers: managers.iter().map(|it| it.address.to_string()).collect(),
         };
         let credentials = self.credentials(NODE, Role::Worker);
-        let handle = agent::agent::start(&scope, config, engine.clone(), credentials);
+        let handle = agent::agent::start(&scope, config, containers, credentials);
         PlayedAgent { scope, handle }
     }
 }

@@ -2,8 +2,10 @@
 
 use super::Action;
 use crate::container::{
-    ContainerEvent, ContainerEventKind, Operation, OperationFailure, Outcome, Phase, Seen,
+    ContainerEvent, ContainerEventKind, ContainerId, Operation, OperationFailure, Outcome, Phase,
+    Seen,
 };
+use crate::health::{Health, Probe};
 use crate::reports::TaskReport;
 use crate::task_machine::{Busy, End, Image, Known, Step, Wanted};
 use common::TaskId;
@@ -27,6 +29,9 @@ pub(super) struct Entry {
     pub(super) observed: Option<Observation>,
     /// The engine has said once that a container of its name exists.
     name_taken: bool,
+    /// The number of the probe under way.
+    probing: Option<u64>,
+    probes: u64,
 }
 
 impl Entry {
@@ -42,6 +47,8 @@ impl Entry {
             busy: None,
             observed: None,
             name_taken: false,
+            probing: None,
+            probes: 0,
         }
     }
 
@@ -102,14 +109,14 @@ impl Entry {
             None if was_there => Known::Gone,
             None => return,
             Some(Seen { id, phase: Phase::Created, .. }) => Known::Created(id),
-            Some(Seen { id, phase: Phase::Running, .. }) => Known::Running(id),
+            Some(Seen { id, phase: Phase::Running(health), .. }) => self.running(id, health),
             Some(Seen { id, phase: Phase::Exited(exit), .. }) => {
                 let end = if interrupted { End::Restart } else { End::ByItself(exit) };
                 match &self.known {
                     Known::Ended(known, end) if *known == id => Known::Ended(id, *end),
                     Known::None
                     | Known::Created(_)
-                    | Known::Running(_)
+                    | Known::Running(_, _)
                     | Known::Ended(_, _)
                     | Known::Gone => Known::Ended(id, end),
                 }
@@ -128,9 +135,14 @@ impl Entry {
             (Known::None, ContainerEventKind::Removed) => return,
             // An old word: what was removed does not come back under its old id.
             (Known::Gone, _) => return,
-            (Known::Ended(_, _), ContainerEventKind::Died(_)) => return,
+            // And what has ended is not checked any more.
+            (Known::Ended(_, _), ContainerEventKind::Died(_) | ContainerEventKind::Checked(_)) => {
+                return;
+            }
             (_, ContainerEventKind::Removed) => Known::Gone,
-            (_, ContainerEventKind::Started) => Known::Running(id),
+            (_, ContainerEventKind::Started(health) | ContainerEventKind::Checked(health)) => {
+                self.running(id, health)
+            }
             (_, ContainerEventKind::Died(_)) if self.busy == Some(Busy::Stop) => {
                 Known::Ended(id, End::Stopped)
             }
@@ -164,13 +176,13 @@ impl Entry {
                 }
             }
             // It may have ended before the engine's answer came.
-            Outcome::Started(Ok(())) => {
+            Outcome::Started(Ok(health)) => {
                 if let Known::Created(id) = &self.known {
-                    self.known = Known::Running(id.clone());
+                    self.known = Known::Running(id.clone(), health);
                 }
             }
             Outcome::Stopped(Ok(())) => {
-                if let Known::Running(id) = &self.known {
+                if let Known::Running(id, _) = &self.known {
                     self.known = Known::Ended(id.clone(), End::Stopped);
                 }
             }
@@ -178,6 +190,46 @@ impl Entry {
         }
         self.doubted = false;
         None
+    }
+
+    /// The engine keeps what its own checks said, and we what ours said.
+    fn running(&self, id: ContainerId, health: Health) -> Known {
+        match (&self.known, health) {
+            (Known::Running(_, Health::Starting(before)), Health::Starting(mut trial))
+                if trial.words.is_empty() =>
+            {
+                trial.words.clone_from(&before.words);
+                Known::Running(id, Health::Starting(trial))
+            }
+            (_, health) => Known::Running(id, health),
+        }
+    }
+
+    /// Looks at a container that starts, again and again until it was healthy once. None is begun
+    /// after that, whatever the engine says before its own next check.
+    pub(super) fn begin_probe(&mut self) -> Option<Probe> {
+        let Known::Running(id, Health::Starting(trial)) = &self.known else { return None };
+        let has_run = self.observed.as_ref().is_some_and(|it| it.state >= TaskState::Running);
+        if self.probing.is_some() || has_run {
+            return None;
+        }
+        let after = trial.probe_after(self.assignment.as_ref()?.spec.container.health.as_ref())?;
+        let id = id.clone();
+        self.probes += 1;
+        self.probing = Some(self.probes);
+        Some(Probe { task: self.task, id, number: self.probes, after })
+    }
+
+    /// A failure counts for nothing; the next probe follows it.
+    pub(super) fn probed(&mut self, number: u64, found: Result<Health, OperationFailure>) {
+        if self.probing != Some(number) {
+            return;
+        }
+        self.probing = None;
+        if let (Known::Running(id, Health::Starting(_)), Ok(health)) = (&self.known, found) {
+            self.known = self.running(id.clone(), health);
+            self.moved = true;
+        }
     }
 
     fn failed(&mut self, failure: OperationFailure, done: Busy) -> Option<Action> {

@@ -6,6 +6,7 @@ use agent_core::container::{
     ContainerEvent, ContainerEventKind, ContainerId, Exit, Operation, OperationFailure, Outcome,
     Phase, Seen,
 };
+use agent_core::health::{EarlyChecks, Health, Probe, Trial};
 use agent_core::reports::TaskReport;
 use agent_core::worker::{Action, BootMark, Input, Worker};
 use common::assignment::{Assignment, AssignmentSet};
@@ -15,6 +16,7 @@ use common::task::{DesiredState, Slot};
 use common::{NodeId, ServiceId, TaskId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Sentences end with `;`. Those that lead to nothing are left out of the result. Every sentence
 /// is said twice, and the second time must change nothing.
@@ -27,6 +29,10 @@ pub(crate) fn check(story: &str, expected: expect_test::Expect) {
             ["first"] => worker = Worker::new(BootMark::FirstRun),
             ["again"] => worker = Worker::new(BootMark::Again),
             ["empty"] => told.push(format!("empty: {}", worker.is_empty())),
+            ["standing"] => {
+                let standing = worker.standing().map(|it| show(&Action::Report(it)));
+                told.push(format!("standing: {}", standing.collect::<Vec<_>>().join(", ")));
+            }
             words => {
                 let input = read(words);
                 let actions = worker.handle(input.clone());
@@ -65,6 +71,13 @@ fn read(words: &[&str]) -> Input {
         ["done", name, what] => {
             Input::Finished { task: task(name), outcome: done(task(name), what) }
         }
+        ["probed", name, number, found] => {
+            let found = match found.strip_prefix("fail:") {
+                Some(why) => Err(failure(why)),
+                None => Ok(health(found)),
+            };
+            Input::Probed { task: task(name), number: number.parse().unwrap(), found }
+        }
         ["fail", name, what, why] => {
             Input::Finished { task: task(name), outcome: failed(what, failure(why)) }
         }
@@ -83,6 +96,7 @@ pub(crate) fn container(task: TaskId) -> ContainerId {
 fn assigned(text: &str) -> Assignment {
     let (name, desired) = text.split_once('=').unwrap();
     let desired = match desired {
+        "ready" => DesiredState::Ready,
         "run" => DesiredState::Running,
         "stop" => DesiredState::Shutdown,
         "remove" => DesiredState::Remove,
@@ -114,16 +128,39 @@ fn seen_one(text: &str) -> Seen {
     let phase = match phase.split_once(':') {
         Some(("exited", code)) => Phase::Exited(exit(code)),
         None if phase == "created" => Phase::Created,
-        None if phase == "running" => Phase::Running,
-        other => panic!("{other:?}"),
+        Some(_) | None => Phase::Running(health(phase)),
     };
     Seen { task: task(name), id: container(task(name)), phase }
+}
+
+/// `starting`, `starting:2:refused`, `engine-starting`, `healthy`, `unhealthy:refused`; and
+/// `running` for what has no check.
+fn health(text: &str) -> Health {
+    match text.split(':').collect::<Vec<_>>().as_slice() {
+        ["running"] => Health::Unchecked,
+        ["starting"] => Health::Starting(trial(0, "")),
+        ["starting", failures, words] => Health::Starting(trial(failures.parse().unwrap(), words)),
+        ["engine-starting"] => {
+            Health::Starting(Trial { early_checks: EarlyChecks::Engine, ..trial(0, "") })
+        }
+        ["healthy"] => Health::Healthy,
+        ["unhealthy", detail] => Health::Unhealthy { detail: (*detail).to_owned() },
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Of a check that the engine looks at every half minute.
+pub(crate) fn trial(failures: u64, words: &str) -> Trial {
+    let early_checks = EarlyChecks::Agent { interval: Duration::from_secs(30) };
+    Trial { failures, failures_max: 3, words: words.to_owned(), early_checks }
 }
 
 fn event(task: TaskId, kind: &str) -> ContainerEvent {
     let kind = match kind.split_once(':') {
         Some(("died", code)) => ContainerEventKind::Died(exit(code)),
-        None if kind == "started" => ContainerEventKind::Started,
+        Some(("started", found)) => ContainerEventKind::Started(health(found)),
+        Some(("check", found)) => ContainerEventKind::Checked(health(found)),
+        None if kind == "started" => ContainerEventKind::Started(Health::Unchecked),
         None if kind == "removed" => ContainerEventKind::Removed,
         other => panic!("{other:?}"),
     };
@@ -134,10 +171,13 @@ fn done(task: TaskId, what: &str) -> Outcome {
     match what {
         "pulled" => Outcome::Pulled(Ok(())),
         "created" => Outcome::Created(Ok(container(task))),
-        "started" => Outcome::Started(Ok(())),
+        "started" => Outcome::Started(Ok(Health::Unchecked)),
         "stopped" => Outcome::Stopped(Ok(())),
         "removed" => Outcome::Removed(Ok(())),
-        other => panic!("{other}"),
+        other => {
+            let found = other.strip_prefix("started:").unwrap_or_else(|| panic!("{other}"));
+            Outcome::Started(Ok(health(found)))
+        }
     }
 }
 
@@ -188,6 +228,9 @@ fn show(action: &Action) -> String {
                 Operation::Remove(_) => "remove",
             };
             format!("{verb} {}", task.0)
+        }
+        Action::Probe(Probe { task, number, after, .. }) => {
+            format!("probe {} #{number} in {} s", task.0, after.as_secs())
         }
         Action::List => "list".to_owned(),
         Action::ListLater => "list later".to_owned(),

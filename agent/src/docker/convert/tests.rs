@@ -1,6 +1,7 @@
 //! What a wish becomes in Docker's words.
 
 use super::*;
+use agent_core::health::Health;
 use common::container::ContainerSpec;
 use common::resources::Resources;
 use common::service::TaskSpec;
@@ -143,8 +144,8 @@ fn only_our_own_containers_are_seen() {
     let exited = |code| Some(Phase::Exited(Exit { code, out_of_memory: false }));
     let name = format!("web.1.{}", TaskId(1));
     let cases = [
-        (name.as_str(), State::RUNNING, "Up 3 seconds", Some(Phase::Running)),
-        (&name, State::PAUSED, "Up 3 seconds (Paused)", Some(Phase::Running)),
+        (name.as_str(), State::RUNNING, "Up 3 seconds", Some(Phase::Running(Health::Unchecked))),
+        (&name, State::PAUSED, "Up 3 seconds (healthy)", Some(Phase::Running(Health::Healthy))),
         (&name, State::CREATED, "Created", Some(Phase::Created)),
         (&name, State::EXITED, "Exited (137) 2 minutes ago", exited(137)),
         (&name, State::REMOVING, "Removal In Progress", None),

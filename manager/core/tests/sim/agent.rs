@@ -194,6 +194,8 @@ fn decide(world: &mut World, node: NodeId, input: WorkerInput) {
                 world.wrong.extend(wrong);
                 world.machine_mut(node).agent.outbox.push(report);
             }
+            // No container of this world has a health check.
+            Action::Probe(_) => {}
             Action::List => watch::list_in(world, node, 0),
             Action::ListLater => watch::list_in(world, node, LIST_LATER_MS),
         }

@@ -9,6 +9,7 @@ use agent_core::container::{
     ContainerEvent, ContainerEventKind, ContainerId, Exit, Operation, OperationFailure, Outcome,
     Phase, Seen,
 };
+use agent_core::health::Health;
 use common::assignment::Assignment;
 use common::image::ImageRef;
 use common::{NodeId, TaskId};
@@ -90,7 +91,7 @@ impl Engine {
     }
 
     pub(crate) fn running(&self) -> impl Iterator<Item = TaskId> {
-        self.containers().filter(|(_, it)| it.phase == Phase::Running).map(|(task, _)| task)
+        self.containers().filter(|(_, it)| it.phase.is_running()).map(|(task, _)| task)
     }
 
     pub(crate) fn answers(&self) -> bool {
@@ -102,8 +103,10 @@ impl Engine {
     }
 
     pub(crate) fn list(&self) -> Vec<Seen> {
-        let seen =
-            |(task, it): (TaskId, &Container)| Seen { task, id: it.id.clone(), phase: it.phase };
+        let seen = |(task, it): (TaskId, &Container)| {
+            let Container { id, phase } = it.clone();
+            Seen { task, id, phase }
+        };
         self.containers().map(seen).collect()
     }
 
@@ -228,12 +231,14 @@ fn perform(world: &mut World, node: NodeId, task: TaskId, operation: &Operation)
         Operation::Create(assignment) => {
             Outcome::Created(world.machine_mut(node).engine.create(assignment))
         }
-        Operation::Start(id) => Outcome::Started(start(world, node, id)),
+        Operation::Start(id) => {
+            Outcome::Started(start(world, node, id).map(|()| Health::Unchecked))
+        }
         Operation::Stop(id) => Outcome::Stopped(stop(world, node, id)),
         Operation::Remove(id) => {
-            let found = world.machine_mut(node).engine.find(id).map(|(_, it)| it.phase);
+            let found = world.machine_mut(node).engine.find(id).map(|(_, it)| it.phase.clone());
             Outcome::Removed(match found {
-                Ok(Phase::Running) => {
+                Ok(Phase::Running(_)) => {
                     Err(OperationFailure::Refused { detail: "it is running".to_owned() })
                 }
                 Ok(Phase::Created | Phase::Exited(_)) => {
@@ -265,14 +270,14 @@ fn start(world: &mut World, node: NodeId, id: &ContainerId) -> Result<(), Operat
     if refuses && container.phase == Phase::Created {
         return Err(OperationFailure::Refused { detail: "no such device".to_owned() });
     }
-    if container.phase != Phase::Running {
-        container.phase = Phase::Running;
+    if !container.phase.is_running() {
+        container.phase = Phase::Running(Health::Unchecked);
         engine.started += 1;
         let wrong = checks::work::started(world, node, task);
         world.wrong.extend(wrong);
         let life = world.machine(node).agent.life();
         world.attempts.insert(task, Attempt { node, life, is_removed_by_hand: false });
-        let kind = ContainerEventKind::Started;
+        let kind = ContainerEventKind::Started(Health::Unchecked);
         emit(world, node, ContainerEvent { task, id: id.clone(), kind });
         comes_to_its_end(world, node, task);
     }
@@ -298,7 +303,7 @@ fn comes_to_its_end(world: &mut World, node: NodeId, task: TaskId) {
 
 fn stop(world: &mut World, node: NodeId, id: &ContainerId) -> Result<(), OperationFailure> {
     let (task, container) = world.machine_mut(node).engine.find(id)?;
-    if container.phase == Phase::Running {
+    if container.phase.is_running() {
         end(world, node, task, KILLED);
     }
     Ok(())

@@ -3,7 +3,6 @@
 use super::{Rule, Violation, work};
 use crate::machine::{Fate, Machine};
 use crate::world::World;
-use agent_core::container::Phase;
 use common::node::{Availability, Node};
 use common::resources::Resources;
 use common::service::{Mode, Service, ServicePhase};
@@ -167,7 +166,7 @@ fn leftovers(state: &State, machine: &Machine) -> Vec<String> {
     let mut found = Vec::new();
     for (id, container) in machine.engine.containers() {
         let task = on_node.get(&id).filter(|_| machine.fate == Fate::Member);
-        let runs = container.phase == Phase::Running;
+        let runs = container.phase.is_running();
         match task {
             None => found.push(format!("{id} has a container on {}", machine.node)),
             Some(task) if runs && !task.is_live() => {

@@ -3,7 +3,7 @@
 use super::{Rule, Violation};
 use crate::machine::Fate;
 use crate::world::World;
-use agent_core::container::{Operation, Phase};
+use agent_core::container::Operation;
 use agent_core::reports::TaskReport;
 use common::task::Failure;
 use common::{NodeId, TaskId};
@@ -61,9 +61,9 @@ pub(crate) fn said(world: &World, node: NodeId, report: &TaskReport) -> Option<V
     let mut containers = world.machine(node).engine.containers();
     let (_, container) = containers.find(|(id, _)| id == task)?;
     let is_wrong = observation.failure == Some(Failure::ContainerGone)
-        || observation.state.is_terminal() && container.phase == Phase::Running;
+        || observation.state.is_terminal() && container.phase.is_running();
     is_wrong.then(|| {
-        let (said, phase) = (observation.state, container.phase);
+        let (said, phase) = (observation.state, container.phase.clone());
         let detail = format!("{node} says {said} of {task}, whose container is {phase:?}");
         Violation { rule: Rule::EndsAreFinal, detail }
     })
