@@ -191,7 +191,9 @@ pub(crate) fn event(world: &mut World, node: NodeId, boot: u64, event: Event) {
         Event::Back => {}
         Event::Ends { task, exit } => {
             let container = engine.containers.get(&task);
-            if engine.boot == boot && container.is_some_and(|it| it.phase == Phase::Running) {
+            if engine.boot == boot
+                && container.is_some_and(|it| matches!(it.phase, Phase::Running(_)))
+            {
                 end(world, node, task, exit);
             }
         }
