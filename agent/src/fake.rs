@@ -8,6 +8,7 @@ use agent_core::container::{
     ContainerEvent, ContainerEventKind, ContainerId, Exit, OperationFailure, Phase,
 };
 use common::TaskId;
+use common::container::Mount;
 use common::image::ImageRef;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -95,6 +96,7 @@ pub struct FakeContainer {
     pub name: String,
     pub image: String,
     pub phase: Phase,
+    pub mounts: Vec<Mount>,
     owner: Owner,
     log: Vec<LogLine>,
     ends: Option<(Instant, i64)>,

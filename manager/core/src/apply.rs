@@ -72,6 +72,12 @@ impl State {
                 cluster.version = version;
                 Ok(Event::ClusterChanged)
             }
+            Change::MakeFileKey { key } => self.make_file_key(version, key),
+            Change::CreateFile(file) => self.create_file(version, stamp, file),
+            Change::SetFileLabels { file, base, labels } => {
+                self.set_file_labels(version, stamp, (*file, *base), labels)
+            }
+            Change::RemoveFile { file } => self.remove_file(*file),
             Change::AddNode(node) => self.add_node(version, stamp, node),
             Change::SetNodeSpec { node, base, spec } => {
                 if spec.role != Role::Manager && self.is_last_manager(*node) {
@@ -172,6 +178,7 @@ impl State {
         if self.service_named(spec.name.as_str()).is_some() {
             return Err(Conflict::ServiceNameTaken(spec.name.to_string()));
         }
+        self.check_grants(spec)?;
         self.put_service(Arc::new(Service {
             id,
             version,
@@ -200,6 +207,7 @@ impl State {
         (id, base): (ServiceId, Version),
         spec: &ServiceSpec,
     ) -> Outcome {
+        self.check_grants(spec)?;
         let mut service = self.active_service(id, base)?;
         if service.spec.task != spec.task {
             service.template = version;

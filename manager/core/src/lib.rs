@@ -9,8 +9,11 @@
 mod apply;
 pub mod assignments;
 pub mod change;
+pub mod deliveries;
 pub mod draft;
 mod eviction;
+pub mod file_requests;
+pub mod files;
 pub mod invariants;
 pub mod joining;
 pub mod leader;
