@@ -2,8 +2,9 @@
 
 use std::error::Error;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "skep/v1/types.proto",
+    "skep/v1/files.proto",
     "skep/v1/control.proto",
     "skep/v1/dispatcher.proto",
     "skep/v1/ca.proto",
@@ -11,9 +12,18 @@ const FILES: [&str; 6] = [
     "skep/v1/local.proto",
 ];
 
+/// What holds contents or keys, which no log may show by mistake.
+const HIDDEN: [&str; 5] = [
+    ".skep.v1.CreateFileRequest",
+    ".skep.v1.FileView",
+    ".skep.v1.GetSealingKeyResponse",
+    ".skep.v1.Files",
+    ".skep.v1.DeliveredFile",
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=skep");
     let descriptors = protox::compile(FILES, ["."])?;
-    tonic_prost_build::configure().btree_map(".").compile_fds(descriptors)?;
+    tonic_prost_build::configure().btree_map(".").skip_debug(HIDDEN).compile_fds(descriptors)?;
     Ok(())
 }

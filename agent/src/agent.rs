@@ -8,9 +8,10 @@ pub use handle::{AgentHandle, GoodbyeReason, Membership};
 
 use crate::containers::{Containers, LogQuery, Owner, PullProgress};
 use crate::engine::{EngineEvent, EngineRequest, EngineWatch};
+use crate::files::TaskFiles;
 use crate::host;
 use crate::logs::{Logs, Subscription};
-use crate::operations::Operations;
+use crate::operations::{Job, Operations};
 use crate::probes::Probes;
 use crate::route::Route;
 use crate::session::{Session, SessionEvent};
@@ -111,6 +112,7 @@ pub fn start<C: Containers>(
         containers,
         inbox,
         outward: Outward { engine, statuses, memberships, farewell },
+        files: TaskFiles::open(&config.run_dir),
         boot: Boot::Unmarked(config.run_dir),
         stay: Stay::Member,
     };
@@ -189,6 +191,7 @@ struct Agent<C> {
     outbox: Outbox,
     operations: Operations<C>,
     probes: Probes<C>,
+    files: TaskFiles,
     logs: Logs,
     containers: Arc<C>,
     inbox: Inbox,
@@ -246,6 +249,7 @@ impl<C: Containers> Agent<C> {
             Event::Command(Command::StopAll { done }) => self.leave(Some(done)),
             Event::Alone => {}
         }
+        self.files.clear(|task| self.worker.may_run(task));
         self.tell_whether_empty();
     }
 
@@ -268,6 +272,7 @@ impl<C: Containers> Agent<C> {
         match event {
             SessionEvent::Opened => self.outbox.start_over(self.worker.standing()),
             SessionEvent::Kept(number) => self.outbox.acknowledged(number),
+            SessionEvent::Files(set) => self.files.told(set),
             SessionEvent::Assignments(set) => match self.stay {
                 Stay::Member => self.decide(Input::Assignments(set)),
                 Stay::Leaving(_) => {}
@@ -295,7 +300,10 @@ impl<C: Containers> Agent<C> {
     fn decide(&mut self, input: Input) {
         for action in self.worker.handle(input) {
             match action {
-                Action::Begin { task, operation } => self.operations.begin(task, operation),
+                Action::Begin { task, operation } => {
+                    let kit = self.files.kit(&operation);
+                    self.operations.begin(Job { task, operation, kit });
+                }
                 Action::Report(report) => self.outbox.push(report),
                 Action::Probe(probe) => self.probes.begin(probe),
                 // Where the queue is full, a listing has been asked for.

@@ -13,6 +13,7 @@ use agent_core::container::{
 use agent_core::health::Health;
 use checks::Checked;
 use common::TaskId;
+use common::container::Mount;
 use common::image::ImageRef;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -102,6 +103,7 @@ pub struct FakeContainer {
     pub name: String,
     pub image: String,
     pub phase: Phase,
+    pub mounts: Vec<Mount>,
     owner: Owner,
     log: Vec<LogLine>,
     ends: Option<(Instant, i64)>,

@@ -10,6 +10,7 @@ pub mod docker;
 pub mod ending;
 mod engine;
 pub mod fake;
+mod files;
 mod health;
 mod host;
 pub mod join;

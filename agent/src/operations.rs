@@ -3,8 +3,10 @@
 
 use crate::containers::{Containers, Owner, PullProgress};
 use crate::engine::EngineRequest;
-use agent_core::container::{Operation, Outcome};
+use crate::files::Kit;
+use agent_core::container::{ContainerId, Operation, OperationFailure, Outcome};
 use common::TaskId;
+use common::assignment::Assignment;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -23,9 +25,15 @@ enum Lane {
     Pull,
 }
 
-#[derive(Debug)]
+/// An operation, and the files that it needs.
+pub(crate) struct Job {
+    pub(crate) task: TaskId,
+    pub(crate) operation: Operation,
+    pub(crate) kit: Option<Kit>,
+}
+
 struct Queue {
-    waiting: VecDeque<(TaskId, Operation)>,
+    waiting: VecDeque<Job>,
     running: usize,
     running_max: usize,
 }
@@ -71,22 +79,22 @@ impl<C: Containers> Operations<C> {
         }
     }
 
-    pub(crate) fn begin(&mut self, task: TaskId, operation: Operation) {
-        let lane = lane(&operation);
-        match &operation {
+    pub(crate) fn begin(&mut self, job: Job) {
+        let lane = lane(&job.operation);
+        match &job.operation {
             Operation::Pull(image) => {
                 let waiting = self.pulling.entry(image.full().to_owned()).or_default();
-                waiting.push(task);
+                waiting.push(job.task);
                 // The others' pull is this one's too.
                 if waiting.len() > 1 {
                     return;
                 }
-                self.queue(lane).waiting.push_back((task, operation));
+                self.queue(lane).waiting.push_back(job);
             }
             // What is created is started before anything else is created.
-            Operation::Start(_) => self.queue(lane).waiting.push_front((task, operation)),
+            Operation::Start(_) => self.queue(lane).waiting.push_front(job),
             Operation::Create(_) | Operation::Stop(_) | Operation::Remove(_) => {
-                self.queue(lane).waiting.push_back((task, operation));
+                self.queue(lane).waiting.push_back(job);
             }
         }
         self.fill(lane);
@@ -132,17 +140,17 @@ impl<C: Containers> Operations<C> {
             if queue.running == queue.running_max {
                 return;
             }
-            let Some((task, operation)) = queue.waiting.pop_front() else { return };
+            let Some(job) = queue.waiting.pop_front() else { return };
             queue.running += 1;
             let (containers, owner) = (Arc::clone(&self.containers), self.owner);
             let (progress, engine) = (self.progress.clone(), self.engine.clone());
             self.running.push(Box::pin(async move {
-                let done = carry_out(&*containers, owner, &operation, progress);
+                let done = carry_out(&*containers, owner, &job, progress);
                 let outcome = match lane {
-                    Lane::Launch => watched(done, &operation, &engine).await,
+                    Lane::Launch => watched(done, &job.operation, &engine).await,
                     Lane::Stop | Lane::Pull => done.await,
                 };
-                (lane, task, operation, outcome)
+                (lane, job.task, job.operation, outcome)
             }));
         }
     }
@@ -159,17 +167,30 @@ fn lane(operation: &Operation) -> Lane {
 async fn carry_out<C: Containers>(
     containers: &C,
     owner: Owner,
-    operation: &Operation,
+    job: &Job,
     progress: mpsc::Sender<PullProgress>,
 ) -> Outcome {
-    match operation {
+    match &job.operation {
         Operation::Pull(image) => Outcome::Pulled(containers.pull(image, progress).await),
         Operation::Create(assignment) => {
-            Outcome::Created(containers.create(owner, assignment).await)
+            Outcome::Created(create(containers, owner, assignment, job.kit.as_ref()).await)
         }
         Operation::Start(id) => Outcome::Started(containers.start(id).await),
         Operation::Stop(id) => Outcome::Stopped(containers.stop(id).await),
         Operation::Remove(id) => Outcome::Removed(containers.remove(id).await),
+    }
+}
+
+/// The files are there before their container is.
+async fn create<C: Containers>(
+    containers: &C,
+    owner: Owner,
+    assignment: &Assignment,
+    kit: Option<&Kit>,
+) -> Result<ContainerId, OperationFailure> {
+    match kit {
+        Some(kit) => containers.create(owner, &kit.lay_out(assignment)?).await,
+        None => containers.create(owner, assignment).await,
     }
 }
 

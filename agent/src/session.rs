@@ -8,6 +8,7 @@ use crate::health::EngineHealth;
 use crate::route::Route;
 use agent_core::reports::Batch;
 use common::assignment::AssignmentSet;
+use common::file::FileSet;
 use common::node::NodeKind;
 use common::{IdGen, NodeId, backoff};
 use proto::v1;
@@ -29,6 +30,8 @@ const ASSIGNMENTS_BYTES_MAX: usize = 64 << 20;
 pub(crate) enum SessionEvent {
     /// A leader listens that may know nothing of this node's tasks.
     Opened,
+    /// Before the assignments that need them.
+    Files(FileSet),
     Assignments(AssignmentSet),
     /// The message of statuses that has arrived for good.
     Kept(u64),

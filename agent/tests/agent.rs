@@ -16,11 +16,12 @@ use agent::agent::GoodbyeReason;
 use agent::fake::{Behaviour, Call, Delays, FakeEngine, Power, Registry};
 use agent_core::container::{Exit, OperationFailure};
 use common::TaskId;
+use common::container::{Access, MountSource};
 use common::task::{DesiredState, Failure, TaskState};
 use proto::v1;
 use proto::v1::manager_message::Of;
 use std::time::Duration;
-use world::{Cluster, Heard, Manners, all_run, assignment, put};
+use world::{Cluster, Heard, Manners, all_run, assignment, complete, granted, put, sent_secret};
 
 const ONE: TaskId = TaskId(1);
 const TWO: TaskId = TaskId(2);
@@ -340,5 +341,52 @@ async fn logs_reach_who_asked() {
     });
     assert_eq!(number.await, 6);
     manager.hears("the end of no log", ended).await;
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn a_task_finds_its_secret_and_leaves_none_behind() {
+    let (cluster, engine) = (Cluster::in_memory(), FakeEngine::with_images(&["web:1"]));
+    // One that was laid out for a task which nobody knows any more.
+    let left = cluster.run_dir.path().join("files").join(TWO.to_string());
+    std::fs::create_dir_all(&left).unwrap();
+    let mut manager = cluster.manager(1).await;
+    let agent = cluster.agent(&engine, &[&manager]);
+    manager.hears_hello().await;
+    let clear = shell::clock::random_bytes::<32>();
+    let (set, grant) = sent_secret(&clear);
+    manager.say(Of::Files(v1::Files::from(&set))).await;
+    manager
+        .assign(complete(vec![granted(assignment(1, "web:1", DesiredState::Running), &grant)]))
+        .await;
+    manager.hears_state(ONE, TaskState::Running).await;
+    let [container] = &engine.running()[..] else { panic!("one runs") };
+    let [mount] = &container.mounts[..] else { panic!("one is mounted: {container:?}") };
+    let MountSource::Bind { path } = &mount.source else { panic!("{mount:?}") };
+    assert_eq!((mount.target.as_str(), mount.access), ("/run/secrets/password", Access::ReadOnly));
+    assert_eq!(std::fs::read(path).unwrap(), clear);
+    assert!(!left.exists(), "what is left over goes");
+
+    // An end by itself is for good: what lies there is read by nobody any more.
+    engine.crash(ONE, Exit { code: 3, out_of_memory: false });
+    manager.hears_state(ONE, TaskState::Failed).await;
+    assert!(!std::fs::exists(path).unwrap(), "its files go before its end is told");
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn a_task_whose_secret_was_not_sent_is_rejected_with_the_reason() {
+    let (cluster, engine) = (Cluster::in_memory(), FakeEngine::with_images(&["web:1"]));
+    let mut manager = cluster.manager(1).await;
+    let agent = cluster.agent(&engine, &[&manager]);
+    manager.hears_hello().await;
+    let (_, grant) = sent_secret(b"not sent");
+    manager
+        .assign(complete(vec![granted(assignment(1, "web:1", DesiredState::Running), &grant)]))
+        .await;
+    let rejected = manager.hears_state(ONE, TaskState::Rejected).await;
+    let said = rejected.failure.unwrap().to_string();
+    assert!(said.contains("secret password: no manager has sent it"), "{said}");
+    assert_eq!(count(&engine, Call::Create), 0);
     agent.stop().await;
 }

@@ -17,6 +17,9 @@ pub struct Cluster {
     pub manager_secret: Secret,
     /// How many ended tasks of each slot are kept.
     pub task_history: u32,
+    /// Seals secrets. None in clusters of early versions, until their first secret or config.
+    #[serde(default)]
+    pub file_key: Option<Secret>,
 }
 
 /// The cluster's own certificate authority.

@@ -1,5 +1,6 @@
 //! What runs in a task.
 
+use crate::file::Grant;
 use crate::image::ImageRef;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -45,6 +46,9 @@ pub struct ContainerSpec {
     /// The container's root file system cannot be written.
     #[serde(default)]
     pub read_only: bool,
+    /// Configs and secrets.
+    #[serde(default)]
+    pub grants: Vec<Grant>,
 }
 
 fn stop_grace_default() -> Duration {
@@ -69,6 +73,7 @@ impl ContainerSpec {
             health: None,
             tty: false,
             read_only: false,
+            grants: Vec::new(),
         }
     }
 }

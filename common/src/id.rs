@@ -77,6 +77,8 @@ id! {
     ServiceId
     /// One attempt to run one container. Tasks are never started again; they are replaced.
     TaskId
+    /// A config or a secret.
+    FileId
 }
 
 /// When an object was last changed, counted in entries of the replicated log.
@@ -127,6 +129,10 @@ impl IdGen {
 
     pub fn node(&mut self) -> NodeId {
         NodeId(self.next_u64())
+    }
+
+    pub fn file(&mut self) -> FileId {
+        FileId(self.next_u64())
     }
 
     pub fn cluster(&mut self) -> ClusterId {

@@ -12,6 +12,7 @@ pub mod calendar;
 pub mod cluster;
 pub mod constraint;
 pub mod container;
+pub mod file;
 pub mod id;
 pub mod image;
 pub mod name;
@@ -26,6 +27,6 @@ pub mod token;
 pub mod units;
 pub mod update;
 
-pub use id::{ClusterId, IdGen, NodeId, ServiceId, TaskId, Version};
+pub use id::{ClusterId, FileId, IdGen, NodeId, ServiceId, TaskId, Version};
 pub use name::Name;
 pub use time::{Stamp, Timestamp, WallTime};

@@ -19,6 +19,7 @@ use futures_util::FutureExt as _;
 use manager_core::change::Change;
 use shell::identity::{Identity, has_lapsed, request_certificate};
 use shell::net::tls_incoming;
+use shell::sealing::new_file_key;
 use shell::store::Store;
 use shell::supervisor::{OnFailure, Scope};
 use shell::tls::Credentials;
@@ -333,6 +334,7 @@ impl Plan {
             worker_secret: new_join_secret(),
             manager_secret: new_join_secret(),
             task_history: TASK_HISTORY_DEFAULT,
+            file_key: Some(new_file_key()),
         };
         let first = first_node(node, &name, founding)?;
         let changes =

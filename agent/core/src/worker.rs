@@ -157,6 +157,14 @@ impl Worker {
         self.tasks.get(&task)?.known.id()
     }
 
+    /// Whether its container runs or may yet do so, as far as anybody can tell.
+    pub fn may_run(&self, task: TaskId) -> bool {
+        match self.tasks.get(&task) {
+            Some(entry) => entry.may_run(),
+            None => self.heard == Heard::Nothing || self.engine == Engine::Away,
+        }
+    }
+
     /// Whether there is nothing of ours, for sure.
     pub fn is_empty(&self) -> bool {
         self.engine == Engine::Listed && self.tasks.is_empty()

@@ -220,6 +220,7 @@ impl Containers for FakeEngine {
                 name,
                 image,
                 phase: Phase::Created,
+                mounts: assignment.spec.container.mounts.clone(),
                 owner,
                 log: Vec::new(),
                 ends: None,

@@ -5,6 +5,7 @@ use crate::agent::GoodbyeReason;
 use crate::engine::Portrait;
 use agent_core::reports::{Batch, TaskReport};
 use common::IdGen;
+use common::file::FileSet;
 use common::node::Role;
 use proto::convert::{Malformed, read_assignments};
 use proto::v1;
@@ -251,6 +252,7 @@ impl Session {
             Some(Of::Assignments(assignments)) => {
                 Some(SessionEvent::Assignments(read_assignments(assignments, self.node)?))
             }
+            Some(Of::Files(files)) => Some(SessionEvent::Files(FileSet::try_from(files)?)),
             Some(Of::StatusesKept(number)) => Some(SessionEvent::Kept(number)),
             Some(Of::Logs(request)) => {
                 Some(SessionEvent::Logs { manager: manager.to_owned(), request })

@@ -8,14 +8,16 @@ use agent::fake::FakeEngine;
 use common::assignment::{Assignment, AssignmentSet};
 use common::cluster::Authority;
 use common::container::ContainerSpec;
+use common::file::{Delivery, Extent, FileKind, FileSet, Grant};
 use common::node::{NodeKind, Role};
 use common::service::TaskSpec;
 use common::task::{DesiredState, Observation, Slot, TaskState};
-use common::{ClusterId, NodeId, ServiceId, TaskId};
+use common::{ClusterId, FileId, Name, NodeId, ServiceId, TaskId};
 use proto::v1;
 use proto::v1::dispatcher_server::{Dispatcher, DispatcherServer};
 use proto::v1::{agent_message, manager_message};
 use shell::identity::{Identity, request_certificate};
+use shell::sealing::{FileKey, new_file_key};
 use shell::supervisor::{OnFailure, Scope};
 use shell::tls::Credentials;
 use std::collections::BTreeMap;
@@ -43,6 +45,11 @@ impl Cluster {
     pub(crate) fn new() -> Cluster {
         let authority = ca::make_authority(CLUSTER, shell::clock::wall()).unwrap();
         Cluster { authority, run_dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// With a run folder such as a machine has.
+    pub(crate) fn in_memory() -> Cluster {
+        Cluster { run_dir: tempfile::tempdir_in("/dev/shm").unwrap(), ..Cluster::new() }
     }
 
     fn credentials(&self, node: NodeId, role: Role) -> Credentials {
@@ -316,4 +323,24 @@ pub(crate) fn all_run(tasks: impl IntoIterator<Item = u64>, image: &str) -> Assi
 
 pub(crate) fn put(assignments: Vec<Assignment>) -> AssignmentSet {
     AssignmentSet::Changes { put: assignments, remove: Vec::new() }
+}
+
+pub(crate) fn complete(assignments: Vec<Assignment>) -> AssignmentSet {
+    AssignmentSet::Complete(assignments)
+}
+
+/// A secret as a manager sends it, and a service's right to it.
+pub(crate) fn sent_secret(clear: &[u8]) -> (FileSet, Grant) {
+    let (secret, name) = (new_file_key(), "password".parse::<Name>().unwrap());
+    let content = FileKey::new(&secret).unwrap().content(FileKind::Secret, &name, clear).unwrap();
+    let put = vec![Delivery { file: FileId(1), name: name.clone(), content }];
+    // Any owner but root would want root.
+    let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+    let grant = Grant { uid, gid, ..Grant::of(FileId(1), FileKind::Secret, name) };
+    (FileSet { extent: Extent::Complete, key: Some(secret), put }, grant)
+}
+
+pub(crate) fn granted(mut assignment: Assignment, grant: &Grant) -> Assignment {
+    Arc::make_mut(&mut assignment.spec).container.grants.push(grant.clone());
+    assignment
 }

@@ -6,6 +6,7 @@ pub mod codec;
 pub mod files;
 pub mod identity;
 pub mod net;
+pub mod sealing;
 pub mod store;
 pub mod supervisor;
 pub mod telemetry;

@@ -4,8 +4,10 @@ use crate::state::State;
 use common::NodeId;
 use common::TaskId;
 use common::assignment::{Assignment, AssignmentSet};
+use common::service::TaskSpec;
 use common::task::{DesiredState, Task};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a node was told: enough to find out what to tell it next.
 pub type Told = BTreeMap<TaskId, DesiredState>;
@@ -39,6 +41,11 @@ pub fn difference(state: &State, node: NodeId, told: &mut Told) -> Option<Assign
     (!put.is_empty() || !remove.is_empty()).then_some(AssignmentSet::Changes { put, remove })
 }
 
+/// What a task runs.
+pub(crate) fn spec_of<'a>(state: &'a State, task: &Task) -> Option<&'a Arc<TaskSpec>> {
+    Some(&state.service(task.service)?.spec.task)
+}
+
 fn assignment(state: &State, task: &Task) -> Option<Assignment> {
     let service = state.service(task.service)?;
     Some(Assignment {
@@ -49,7 +56,7 @@ fn assignment(state: &State, task: &Task) -> Option<Assignment> {
         slot: task.slot,
         node: task.placement.node()?,
         desired: desired(task),
-        spec: service.spec.task.clone(),
+        spec: Arc::clone(spec_of(state, task)?),
     })
 }
 

@@ -1,13 +1,15 @@
 //! The only ways in which the cluster's state may change.
 
 use common::cluster::Cluster;
+use common::file::{File, FileKind};
 use common::node::{Node, NodeDescription, NodeKind, NodeSpec, NodeState, Role};
 use common::secret::Secret;
 use common::service::ServiceSpec;
 use common::task::{DesiredState, Observation, Task, TaskState};
 use common::update::{UpdateState, UpdateTrouble};
-use common::{NodeId, ServiceId, Stamp, TaskId, Timestamp, Version};
+use common::{FileId, Name, NodeId, ServiceId, Stamp, TaskId, Timestamp, Version};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 /// Changes that travel through the log together.
@@ -33,6 +35,20 @@ pub enum Change {
     SetJoinSecret {
         role: Role,
         secret: Secret,
+    },
+
+    /// Where there is none yet.
+    MakeFileKey {
+        key: Secret,
+    },
+    CreateFile(Box<File>),
+    SetFileLabels {
+        file: FileId,
+        base: Version,
+        labels: BTreeMap<String, String>,
+    },
+    RemoveFile {
+        file: FileId,
     },
 
     AddNode(Box<Node>),
@@ -129,6 +145,7 @@ pub enum Event {
     },
     NodeChanged(NodeId),
     ClusterChanged,
+    FileChanged(FileId),
     /// Anything may have moved: a snapshot was installed, or memory was lost.
     Resync,
 }
@@ -166,6 +183,16 @@ pub enum Conflict {
     PlacedAlready,
     #[error("tasks are left")]
     TasksLeft,
+    #[error("there is no config or secret {0}")]
+    NoSuchFile(FileId),
+    #[error("the name `{name}` is in use by another {kind}")]
+    FileNameTaken { kind: FileKind, name: Name },
+    #[error("{kind} {name} is in use by {services}: take it away from there first")]
+    FileInUse { kind: FileKind, name: Name, services: String },
+    #[error("there is no {kind} {name} any more: make it with `skep {kind} create` first")]
+    GrantOfNothing { kind: FileKind, name: Name },
+    #[error("the configs and secrets of the cluster would take too much memory: remove some")]
+    TooManyFiles,
 }
 
 /// What became of a batch.

@@ -11,6 +11,7 @@ pub fn violations(state: &State) -> Vec<String> {
     indexes(state, &mut found);
     tasks(state, &mut found);
     slots(state, &mut found);
+    grants(state, &mut found);
     found
 }
 
@@ -55,6 +56,17 @@ fn slots(state: &State, found: &mut Vec<String>) {
             templates.dedup();
             if count > 2 || templates.len() < count {
                 found.push(format!("{count} live tasks in slot {slot} of {}", service.spec.name));
+            }
+        }
+    }
+}
+
+/// No service that stays waits for a file that is gone.
+fn grants(state: &State, found: &mut Vec<String>) {
+    for service in state.active_services() {
+        for grant in &service.spec.task.container.grants {
+            if state.file(grant.file).is_none() {
+                found.push(format!("{} has no {} {}", service.spec.name, grant.kind, grant.name));
             }
         }
     }

@@ -9,9 +9,12 @@
 mod apply;
 pub mod assignments;
 pub mod change;
+pub mod deliveries;
 pub mod dependencies;
 pub mod draft;
 mod eviction;
+pub mod file_requests;
+pub mod files;
 pub mod invariants;
 pub mod joining;
 pub mod leader;

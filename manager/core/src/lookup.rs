@@ -1,6 +1,7 @@
 //! Names, IDs and beginnings of IDs, as people type them; and the names that they read.
 
 use crate::state::State;
+use common::file::{File, FileKind};
 use common::node::Node;
 use common::service::{Service, ServicePhase};
 use common::task::Task;
@@ -32,6 +33,14 @@ pub fn node<'a>(state: &'a State, given: &str) -> Result<&'a Arc<Node>, NotFound
         return Ok(node);
     }
     one("node", given, state.nodes().filter(|it| begins(&it.id.to_string(), given)))
+}
+
+pub fn file<'a>(state: &'a State, kind: FileKind, given: &str) -> Result<&'a Arc<File>, NotFound> {
+    if let Some(file) = state.file_named(kind, given) {
+        return Ok(file);
+    }
+    let files = state.files(kind).filter(|it| begins(&it.id.to_string(), given));
+    one(kind.as_str(), given, files)
 }
 
 /// `web.1`

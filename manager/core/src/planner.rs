@@ -50,7 +50,7 @@ impl Planner {
             Event::Resync => {
                 self.dirty.extend(state.services().map(|it| it.id));
             }
-            Event::ClusterChanged => {}
+            Event::ClusterChanged | Event::FileChanged(_) => {}
         }
     }
 

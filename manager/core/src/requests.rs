@@ -1,6 +1,7 @@
 //! What users ask for, checked against the state and turned into changes.
 
 use crate::change::Change;
+use crate::file_requests;
 use crate::lookup::{self, NotFound};
 use crate::state::State;
 use common::container::MountSource;
@@ -48,6 +49,7 @@ pub fn create_service(state: &State, spec: ServiceSpec, ids: &mut IdGen) -> Answ
              with `skep service rm {name}`"
         )));
     }
+    file_requests::check_grants(state, &spec)?;
     let warnings = warnings(state, &spec);
     let id = ids.service();
     let changes = vec![Change::CreateService { id, spec: Box::new(spec) }];
@@ -87,6 +89,7 @@ fn check_spec(spec: &ServiceSpec) -> Answer<()> {
         return invalid("at most 0 replicas per node would run nothing: leave it out".to_owned());
     }
     check_mounts(spec)?;
+    file_requests::check_targets(spec)?;
     if let Some(signal) = &task.container.stop_signal
         && !is_signal(signal)
     {

@@ -1,11 +1,12 @@
 //! The cluster's state: ordered tables of shared values, and indexes over them.
 
 use common::cluster::Cluster;
+use common::file::{File, FileKind};
 use common::node::Node;
 use common::resources::Resources;
 use common::service::{Service, ServicePhase, TaskSpec};
 use common::task::Task;
-use common::{NodeId, ServiceId, Stamp, TaskId, Version};
+use common::{FileId, Name, NodeId, ServiceId, Stamp, TaskId, Version};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub struct Tables {
     /// Their certificates are good for a while yet, and are refused.
     #[serde(default)]
     pub(crate) removed_nodes: BTreeSet<NodeId>,
+    #[serde(default)]
+    pub(crate) files: BTreeMap<FileId, Arc<File>>,
 }
 
 /// What follows from the tables, kept along so that nobody searches.
@@ -42,6 +45,7 @@ pub struct Indexes {
     pub(crate) load: BTreeMap<NodeId, Load>,
     pub(crate) service_by_name: BTreeMap<String, ServiceId>,
     pub(crate) node_by_name: BTreeMap<String, NodeId>,
+    pub(crate) file_by_name: BTreeMap<(FileKind, Name), FileId>,
 }
 
 /// What a node's live tasks take of it.
@@ -255,6 +259,9 @@ impl From<Tables> for State {
         }
         for node in state.tables.nodes.clone().into_values() {
             state.put_node(node);
+        }
+        for file in state.tables.files.clone().into_values() {
+            state.put_file(file);
         }
         for task in tasks.into_values() {
             state.put_task(task);

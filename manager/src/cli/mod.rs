@@ -4,6 +4,7 @@
 mod args;
 mod cluster;
 mod error;
+mod file;
 mod node;
 mod out;
 mod progress;
@@ -16,6 +17,7 @@ mod update;
 
 use crate::config::DaemonOptions;
 use clap::{Args, Parser, Subcommand};
+use common::file::FileKind;
 use error::CliError;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -54,6 +56,12 @@ enum Command {
     /// What the cluster runs
     #[command(subcommand)]
     Service(service::ServiceCommand),
+    /// What its containers find as files
+    #[command(subcommand)]
+    Config(file::FileCommand),
+    /// The same for what nobody else may know
+    #[command(subcommand)]
+    Secret(file::FileCommand),
     /// Runs the daemon in the foreground; systemd starts it on a real machine
     Daemon(Daemon),
     /// Shows the versions of this program and of the daemon
@@ -106,6 +114,8 @@ where
         Command::JoinToken(given) => cluster::join_token(&arguments.host, given).await,
         Command::Node(given) => node::run(&arguments.host, given).await,
         Command::Service(given) => Box::pin(service::run(&arguments.host, given)).await,
+        Command::Config(given) => file::run(&arguments.host, FileKind::Config, given).await,
+        Command::Secret(given) => file::run(&arguments.host, FileKind::Secret, given).await,
         Command::Version => cluster::version(&arguments.host).await,
     };
     match result {
@@ -163,6 +173,12 @@ mod tests {
             "service history --format json web",
             "service rm web",
             "service logs -f -n 10 --since 10m -t --no-task-ids web",
+            "service create --secret a --config source=b,target=/b redis",
+            "config create --label a=b app.conf /etc/app.conf",
+            "config inspect --pretty app.conf",
+            "secret create password -",
+            "secret ls -q --filter name=p --format json",
+            "secret rm a b",
             "daemon --data-dir /d",
             "version",
         ];
@@ -181,6 +197,10 @@ mod tests {
             "service create",
             "service ls --format {{.ID}}",
             "service ls --filter x=y",
+            "service create --secret source=a,mode=9 redis",
+            "config create app.conf",
+            "secret create a/b -",
+            "secret ls --filter mode=x",
             "service scale web",
             "service logs --tail some web",
             "--host tcp://10.0.0.1:7373 version",

@@ -7,6 +7,7 @@ use super::args::pairs::{EnvWish, parse_env_file};
 use super::args::scale::Scale;
 use super::args::service::{CreateFlags, Surroundings};
 use super::error::CliError;
+use super::file;
 use super::node::TaskStyle;
 use super::out;
 use super::progress::{Telling, wait};
@@ -194,7 +195,9 @@ async fn create(target: &Target, given: Create) -> Result<(), CliError> {
         variable: &|name| std::env::var(name).ok(),
         random: shell::clock::seed(),
     };
-    let spec = given.flags.spec(&around).map_err(|error| CliError::Usage(error.to_string()))?;
+    let spec = given.flags.spec(&around);
+    let mut spec = spec.map_err(|error| CliError::Usage(error.to_string()))?;
+    file::grant(target, &given.flags.grants, &mut spec).await?;
     let request = v1::CreateServiceRequest { spec: Some(v1::ServiceSpec::from(&spec)) };
     let answer = accept(target.control().await?.create_service(request).await?);
     answer.warnings.iter().for_each(|it| out::warning(it));

@@ -38,6 +38,7 @@ pub fn rule(path: &str) -> Option<(Access, Route)> {
     Some(match path {
         "/skep.v1.Control/ListServices"
         | "/skep.v1.Control/ListTasks"
+        | "/skep.v1.Control/ListFiles"
         | "/skep.v1.Control/ListNodes" => (Access::Users, Route::LeaderOrStale),
         "/skep.v1.Control/CreateService"
         | "/skep.v1.Control/UpdateService"
@@ -45,6 +46,10 @@ pub fn rule(path: &str) -> Option<(Access, Route)> {
         | "/skep.v1.Control/ScaleServices"
         | "/skep.v1.Control/RemoveServices"
         | "/skep.v1.Control/ServiceLogs"
+        | "/skep.v1.Control/CreateFile"
+        | "/skep.v1.Control/SetFileLabels"
+        | "/skep.v1.Control/RemoveFiles"
+        | "/skep.v1.Control/GetSealingKey"
         | "/skep.v1.Control/UpdateNode"
         | "/skep.v1.Control/RemoveNode"
         | "/skep.v1.Control/GetJoinToken" => (Access::Users, Route::Leader),
@@ -152,6 +157,9 @@ mod tests {
             ("/skep.v1.Control/CreateService", [true, false, false, true, false]),
             ("/skep.v1.Control/ListNodes", [true, false, false, true, false]),
             ("/skep.v1.Control/GetJoinToken", [true, false, false, true, false]),
+            ("/skep.v1.Control/CreateFile", [true, false, false, true, false]),
+            ("/skep.v1.Control/ListFiles", [true, false, false, true, false]),
+            ("/skep.v1.Control/GetSealingKey", [true, false, false, true, false]),
             ("/skep.v1.Ca/Join", [true, true, true, true, true]),
             ("/skep.v1.Ca/Renew", [false, false, true, true, true]),
             ("/skep.v1.Dispatcher/Session", [false, false, true, true, false]),

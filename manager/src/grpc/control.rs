@@ -1,7 +1,7 @@
 //! What users ask: convert, check, propose, answer. The decisions are in `manager_core`.
 
 use super::gate::ASKED;
-use super::{logs, manager};
+use super::{files, logs, manager};
 use crate::manager::Manager;
 use crate::raft::Leadership;
 use crate::seat::Seat;
@@ -42,7 +42,7 @@ pub(super) fn refused(refused: Refused) -> Status {
     }
 }
 
-fn not_found(error: lookup::NotFound) -> Status {
+pub(super) fn not_found(error: lookup::NotFound) -> Status {
     Status::not_found(error.to_string())
 }
 
@@ -64,7 +64,7 @@ fn read_spec(wire: Option<v1::ServiceSpec>) -> Result<ServiceSpec, Status> {
     ServiceSpec::try_from(wire).map_err(|error| Status::invalid_argument(error.to_string()))
 }
 
-fn new_ids() -> IdGen {
+pub(super) fn new_ids() -> IdGen {
     IdGen::from_seed(shell::clock::seed())
 }
 
@@ -192,6 +192,41 @@ impl Control for ControlService {
     async fn service_logs(&self, request: Request<v1::ServiceLogsRequest>) -> Answer<logs::Lines> {
         let manager = manager(&self.seats)?;
         logs::subscribe(&manager, request.into_inner()).map(Response::new)
+    }
+
+    async fn create_file(
+        &self,
+        request: Request<v1::CreateFileRequest>,
+    ) -> Answer<v1::CreateFileResponse> {
+        files::create(&manager(&self.seats)?, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_files(
+        &self,
+        request: Request<v1::ListFilesRequest>,
+    ) -> Answer<v1::ListFilesResponse> {
+        files::list(&manager(&self.seats)?, &request.into_inner()).map(Response::new)
+    }
+
+    async fn set_file_labels(
+        &self,
+        request: Request<v1::SetFileLabelsRequest>,
+    ) -> Answer<v1::Empty> {
+        files::set_labels(&manager(&self.seats)?, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn remove_files(
+        &self,
+        request: Request<v1::RemoveFilesRequest>,
+    ) -> Answer<v1::RemoveFilesResponse> {
+        files::remove(&manager(&self.seats)?, &request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_sealing_key(
+        &self,
+        _request: Request<v1::Empty>,
+    ) -> Answer<v1::GetSealingKeyResponse> {
+        files::sealing_key(&manager(&self.seats)?).await.map(Response::new)
     }
 
     async fn list_nodes(

@@ -236,6 +236,7 @@ fn write(telling: Telling) -> v1::ManagerMessage {
             })
         }
         Telling::Beat { number } => manager_message::Of::Beat(v1::BeatAnswer { number }),
+        Telling::Files(files) => manager_message::Of::Files(v1::Files::from(&files)),
         Telling::Assignments(set) => manager_message::Of::Assignments(v1::Assignments::from(&set)),
         Telling::StatusesKept(number) => manager_message::Of::StatusesKept(number),
         Telling::Membership(membership) => {

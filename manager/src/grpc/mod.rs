@@ -4,6 +4,7 @@ pub mod access;
 mod ca;
 mod control;
 mod dispatcher;
+mod files;
 pub mod gate;
 mod logs;
 mod raft;

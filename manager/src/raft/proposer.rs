@@ -15,6 +15,9 @@ const QUEUE_MAX: usize = 1_024;
 /// One entry holds no more batches than this, so that entries stay small.
 const BATCHES_MAX: usize = 256;
 
+/// Nor more of configs and secrets: an entry travels in one message.
+const FILES_BYTES_MAX: usize = 4 << 20;
+
 type Refusals = Vec<(usize, Conflict)>;
 
 /// What became of a batch.
@@ -94,17 +97,34 @@ impl Proposer {
 async fn write(raft: Raft, mut proposals: mpsc::Receiver<Proposal>) {
     let mut gathered = Vec::new();
     while proposals.recv_many(&mut gathered, BATCHES_MAX).await > 0 {
-        let (batches, answers): (Vec<Batch>, Vec<_>) =
-            gathered.drain(..).map(|it| (it.batch, it.answer)).unzip();
-        let result = write_entry(&raft, &batches).await;
-        for (position, answer) in answers.into_iter().enumerate() {
-            let result = result.as_ref().map(|(version, refused)| Committed {
-                version: *version,
-                refused: refused.get(position).cloned().unwrap_or_default(),
-            });
-            // The caller may have given up; the entry is committed all the same.
-            drop(answer.send(result.map_err(Clone::clone)));
+        while !gathered.is_empty() {
+            let rest = gathered.split_off(how_many_fit(&gathered));
+            write_and_answer(&raft, std::mem::replace(&mut gathered, rest)).await;
         }
+    }
+}
+
+/// Of these proposals, in one entry: one without files is small.
+fn how_many_fit(proposals: &[Proposal]) -> usize {
+    let mut bytes = 0;
+    let fit = proposals.iter().take_while(|it| {
+        bytes += it.batch.files_bytes();
+        bytes <= FILES_BYTES_MAX
+    });
+    fit.count().max(1)
+}
+
+async fn write_and_answer(raft: &Raft, proposals: Vec<Proposal>) {
+    let (batches, answers): (Vec<Batch>, Vec<_>) =
+        proposals.into_iter().map(|it| (it.batch, it.answer)).unzip();
+    let result = write_entry(raft, &batches).await;
+    for (position, answer) in answers.into_iter().enumerate() {
+        let result = result.as_ref().map(|(version, refused)| Committed {
+            version: *version,
+            refused: refused.get(position).cloned().unwrap_or_default(),
+        });
+        // The caller may have given up; the entry is committed all the same.
+        drop(answer.send(result.map_err(Clone::clone)));
     }
 }
 

@@ -5,6 +5,7 @@ use crate::v1;
 use common::container::{
     Access, ContainerSpec, HealthCheck, Mount, MountSource, Probe, ProbeCommand,
 };
+use common::file::Grant;
 use common::time::millis;
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ impl TryFrom<v1::ContainerSpec> for ContainerSpec {
             tty: wire.tty,
             read_only: wire.read_only,
             health: wire.health.map(HealthCheck::try_from).transpose()?,
+            grants: wire.grants.into_iter().map(Grant::try_from).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -50,6 +52,7 @@ impl From<&ContainerSpec> for v1::ContainerSpec {
             tty: spec.tty,
             read_only: spec.read_only,
             health: spec.health.as_ref().map(v1::HealthCheck::from),
+            grants: spec.grants.iter().map(v1::Grant::from).collect(),
         }
     }
 }

@@ -3,15 +3,19 @@
 
 mod assignment;
 mod container;
+mod file;
 mod node;
 mod service;
 mod task;
 mod update;
 
 #[cfg(test)]
+mod file_round_trip;
+#[cfg(test)]
 mod round_trip;
 
 pub use assignment::{read_assignment, read_assignments};
+pub use file::{Shown, file_key};
 
 use crate::v1;
 use common::resources::Resources;

@@ -104,6 +104,7 @@ fn full_task_spec() -> TaskSpec {
                 start_period: Some(Duration::from_millis(4)),
                 start_interval: Some(Duration::from_millis(5)),
             })),
+            grants: super::file_round_trip::grants(),
         },
         limits: Resources { cpu_nanos: 1, memory_bytes: 2 },
         reservations: Resources { cpu_nanos: 3, memory_bytes: 4 },

@@ -6,6 +6,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::MetadataExt;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -24,6 +25,7 @@ const USAGE: &str = "usage: testbox COMMAND
   stderr TEXT [MS]       the same on standard error
   env | hostname | user  show the environment, the name, the user's and group's number
   cat PATH               show a file
+  stat PATH              show a file's permissions, owner and group, as in 444 0:0
   write PATH TEXT        write a file, then wait; polite
   exists PATH            end with 0 if there is such a file, else with 1
   memory MIB             use so much memory, then wait; polite
@@ -113,6 +115,11 @@ fn act(words: &[&str]) -> io::Result<u8> {
             writeln!(io::stdout(), "{}:{}", nix::unistd::geteuid(), nix::unistd::getegid())?
         }
         ["cat", path] => io::stdout().write_all(&std::fs::read(path)?)?,
+        ["stat", path] => {
+            let found = std::fs::metadata(path)?;
+            let (mode, uid, gid) = (found.mode() & 0o7777, found.uid(), found.gid());
+            writeln!(io::stdout(), "{mode:o} {uid}:{gid}")?;
+        }
         ["exists", path] => return Ok(u8::from(!std::fs::exists(path)?)),
         ["write", path, text] => {
             std::fs::write(path, text)?;

@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use common::FileId;
+use common::file::{FileKind, Grant, NewFile};
+use common::secret::Secret;
 use proto::v1;
 use proto::v1::control_client::ControlClient;
 use proto::v1::local_client::LocalClient;
@@ -92,6 +95,48 @@ impl Client {
         };
         let request = v1::CreateServiceRequest { spec: Some(spec) };
         Ok(self.control().await?.create_service(request).await?.into_inner().id)
+    }
+
+    /// One task, which is given these.
+    pub async fn create_with_files(&self, service: &str, grants: &[Grant]) -> Answer<u64> {
+        let grants = grants.iter().map(v1::Grant::from).collect();
+        let image = super::node::IMAGE.to_owned();
+        let container = v1::ContainerSpec { image, grants, ..Default::default() };
+        let spec = v1::ServiceSpec {
+            name: service.to_owned(),
+            mode: Some(v1::service_spec::Mode::Replicated(v1::Replicated { replicas: 1 })),
+            task: Some(v1::TaskSpec { container: Some(container), ..Default::default() }),
+            ..Default::default()
+        };
+        let request = v1::CreateServiceRequest { spec: Some(spec) };
+        Ok(self.control().await?.create_service(request).await?.into_inner().id)
+    }
+
+    pub async fn remove_service(&self, service: &str) -> Answer<()> {
+        let request = v1::RemoveServicesRequest { services: vec![service.to_owned()] };
+        self.control().await?.remove_services(request).await.map(drop)
+    }
+
+    pub async fn sealing_key(&self) -> Answer<Secret> {
+        let answer = self.control().await?.get_sealing_key(v1::Empty {}).await?;
+        Ok(Secret::new(answer.into_inner().key))
+    }
+
+    pub async fn create_file(&self, new: &NewFile) -> Answer<FileId> {
+        let request = v1::CreateFileRequest::from(new);
+        Ok(FileId(self.control().await?.create_file(request).await?.into_inner().id))
+    }
+
+    pub async fn files(&self, kind: FileKind) -> Answer<Vec<v1::FileView>> {
+        let kind = v1::FileKind::from(kind).into();
+        let request = v1::ListFilesRequest { kind, with_content: true, ..Default::default() };
+        Ok(self.control().await?.list_files(request).await?.into_inner().files)
+    }
+
+    pub async fn remove_file(&self, kind: FileKind, name: &str) -> Answer<()> {
+        let (kind, files) = (v1::FileKind::from(kind).into(), vec![name.to_owned()]);
+        let request = v1::RemoveFilesRequest { kind, files };
+        self.control().await?.remove_files(request).await.map(drop)
     }
 
     pub async fn scale(&self, service: &str, replicas: u32) -> Answer<()> {

@@ -27,24 +27,27 @@ static MADE: AtomicU32 = AtomicU32::new(0);
 pub struct Cluster {
     nodes: Vec<Node>,
     /// Removed after the nodes are gone.
-    _folder: TempDir,
+    _folders: [TempDir; 2],
 }
 
 impl Cluster {
     /// Machines without a daemon, named `n1`, `n2`, …
     pub fn new(count: u8) -> Cluster {
         let (process, made) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-        let folder = tempfile::Builder::new().prefix("skep-cluster-").tempdir();
-        let folder = folder.expect("a folder can be made");
+        let mut made_by = tempfile::Builder::new();
+        let made_by = made_by.prefix("skep-cluster-");
+        let data = made_by.tempdir().expect("a folder can be made");
+        // In memory, as it is on a machine: elsewhere no secret would be written.
+        let run = made_by.tempdir_in("/dev/shm").expect("every Linux has it");
         // Every cluster has a network of its own, so that tests may run beside each other.
         let network = process.wrapping_mul(16).wrapping_add(made);
         let [.., high, low] = (network % 60_000 + 256).to_be_bytes();
         let machine = |number: u8| {
             let address = SocketAddr::from((Ipv4Addr::new(127, high, low, number), PORT));
-            Node::new(&format!("n{number}"), address, folder.path())
+            Node::new(&format!("n{number}"), address, [data.path(), run.path()])
         };
         let nodes = (1..=count).map(machine).collect();
-        Cluster { nodes, _folder: folder }
+        Cluster { nodes, _folders: [data, run] }
     }
 
     /// Managers first, then workers, all of them ready.

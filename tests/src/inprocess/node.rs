@@ -30,7 +30,8 @@ const LOOKS_MAX: usize = 2_000;
 pub struct Node {
     name: String,
     address: SocketAddr,
-    folder: PathBuf,
+    data_dir: PathBuf,
+    run_dir: PathBuf,
     engine: FakeEngine,
     life: Option<Life>,
 }
@@ -54,10 +55,10 @@ enum Order {
 }
 
 impl Node {
-    pub(super) fn new(name: &str, address: SocketAddr, folder: &Path) -> Node {
-        let folder = folder.join(name);
+    pub(super) fn new(name: &str, address: SocketAddr, [data, run]: [&Path; 2]) -> Node {
+        let (data_dir, run_dir) = (data.join(name), run.join(name));
         let engine = FakeEngine::with_images(&[IMAGE]);
-        Node { name: name.to_owned(), address, folder, engine, life: None }
+        Node { name: name.to_owned(), address, data_dir, run_dir, engine, life: None }
     }
 
     pub fn name(&self) -> &str {
@@ -85,12 +86,17 @@ impl Node {
         IdentityFolder::at(self.data_dir().join("identity"))
     }
 
-    fn data_dir(&self) -> PathBuf {
-        self.folder.join("data")
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// For what need not outlive a reboot.
+    pub fn run_dir(&self) -> &Path {
+        &self.run_dir
     }
 
     fn socket(&self) -> PathBuf {
-        self.folder.join("run/skep.sock")
+        self.run_dir.join("skep.sock")
     }
 
     /// Whether a daemon runs that answers; one that hangs does not.
@@ -124,10 +130,9 @@ impl Node {
         let (order, orders) = mpsc::channel(1);
         let (end, ending) = oneshot::channel();
         let (seat, seats) = watch::channel(Seat::Starting);
-        let run_dir = self.folder.join("run");
         let options = DaemonOptions {
-            data_dir: self.data_dir(),
-            run_dir,
+            data_dir: self.data_dir.clone(),
+            run_dir: self.run_dir.clone(),
             socket: self.socket(),
             docker: "none: it is played".to_owned(),
             log: "off".to_owned(),

@@ -3,6 +3,7 @@
 
 mod certificates;
 mod failures;
+mod files;
 mod forming;
 mod joining;
 mod membership;

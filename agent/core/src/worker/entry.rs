@@ -56,6 +56,18 @@ impl Entry {
         self.observed.as_ref().is_some_and(|it| it.state.is_terminal())
     }
 
+    pub(super) fn may_run(&self) -> bool {
+        let runs = match &self.known {
+            Known::Running(_, _) => true,
+            Known::None | Known::Created(_) | Known::Ended(_, _) | Known::Gone => false,
+        };
+        let begins = match self.busy {
+            Some(Busy::Create | Busy::Start) => true,
+            Some(Busy::Pull | Busy::Stop | Busy::Remove) | None => false,
+        };
+        runs || begins || !self.has_ended()
+    }
+
     /// Only ever forward; a report comes out where it is news.
     pub(super) fn advance(&mut self, observation: Observation) -> Option<Action> {
         self.assignment.as_ref()?;

@@ -26,6 +26,7 @@ impl State {
         if self.service_named(spec.name.as_str()).is_some() {
             return Err(Conflict::ServiceNameTaken(spec.name.to_string()));
         }
+        self.check_grants(spec)?;
         self.put_service(Arc::new(Service::new(id, spec.clone(), version, stamp)));
         Ok(Event::ServiceChanged(id))
     }
@@ -46,6 +47,7 @@ impl State {
         (id, base): (ServiceId, Version),
         spec: &ServiceSpec,
     ) -> Outcome {
+        self.check_grants(spec)?;
         let service = self.active_service(id, Some(base))?;
         let update = Update {
             state: UpdateState::Updating,
@@ -72,6 +74,7 @@ impl State {
         }
         let former = service.former.iter().find(|it| it.number == to);
         let spec = &former.ok_or(Conflict::NoSuchFormer(to))?.spec;
+        self.check_grants(spec)?;
         let spec = ServiceSpec { mode: service.spec.mode, ..(**spec).clone() };
         let update = Update {
             state: UpdateState::RollingBack,

@@ -2,9 +2,11 @@
 
 use super::Output;
 use crate::assignments::{self, Told};
+use crate::deliveries::{self, FilesTold};
 use crate::state::State;
 use common::NodeId;
 use common::assignment::AssignmentSet;
+use common::file::FileSet;
 use common::node::{NodeDescription, NodeKind, Role};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -27,8 +29,16 @@ pub struct Hello {
 /// What an agent is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Telling {
-    Welcome { node_name: String, beat_period: Duration, membership: Membership },
-    Beat { number: u64 },
+    Welcome {
+        node_name: String,
+        beat_period: Duration,
+        membership: Membership,
+    },
+    Beat {
+        number: u64,
+    },
+    /// Before the assignments that need them.
+    Files(FileSet),
     Assignments(AssignmentSet),
     StatusesKept(u64),
     Membership(Membership),
@@ -45,6 +55,7 @@ pub struct Membership {
 struct Session {
     node: NodeId,
     told: Told,
+    files_told: FilesTold,
     membership: Membership,
     /// Numbers of status messages: the last one received, the last one that the proposal under
     /// way covers, the last one the agent may forget.
@@ -90,6 +101,7 @@ impl Sessions {
             Session {
                 node,
                 told: Told::new(),
+                files_told: FilesTold::new(),
                 membership: Membership { managers: Vec::new(), role: Role::Worker },
                 received: 0,
                 in_round: 0,
@@ -109,11 +121,14 @@ impl Sessions {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Some(node) = state.node(session.node) else { return };
         session.membership = membership(state, node.spec.role);
+        let (files, files_told) = deliveries::complete(state, session.node);
+        session.files_told = files_told;
         let (node_name, membership) = (node.name.to_string(), session.membership.clone());
         let (set, told) = assignments::complete(state, session.node);
         session.told = told;
         let welcome = Telling::Welcome { node_name, beat_period, membership };
         out.push(Output::Tell { session: id, message: welcome });
+        out.push(Output::Tell { session: id, message: Telling::Files(files) });
         out.push(Output::Tell { session: id, message: Telling::Assignments(set) });
     }
 
@@ -212,6 +227,9 @@ impl Sessions {
         for node in std::mem::take(&mut self.changed) {
             let Some(id) = self.by_node.get(&node) else { continue };
             let Some(session) = self.sessions.get_mut(id) else { continue };
+            if let Some(files) = deliveries::difference(state, node, &mut session.files_told) {
+                out.push(Output::Tell { session: *id, message: Telling::Files(files) });
+            }
             if let Some(set) = assignments::difference(state, node, &mut session.told) {
                 out.push(Output::Tell { session: *id, message: Telling::Assignments(set) });
             }

@@ -5,7 +5,7 @@ use crate::change::Change;
 use crate::draft::Draft;
 use crate::orchestrator::slot::{Failed, SlotView};
 use crate::scheduler::{Refusal, Waiting};
-use common::service::{RestartCondition, Service};
+use common::service::{Former, RestartCondition, Service};
 use common::task::{DesiredState, Failure, Slot, Task, TaskState};
 use common::update::{FailureAction, Update, UpdateState, UpdateTrouble};
 use common::{TaskId, Timestamp};
@@ -94,7 +94,9 @@ fn fail(
     trouble: UpdateTrouble,
 ) -> Verdict {
     let number = service.number;
-    let base = service.former.iter().find(|it| it.number == update.base);
+    // What a file was taken from that it needs is no place to go back to.
+    let is_whole = |it: &&Former| draft.state.check_grants(&it.spec).is_ok();
+    let base = service.former.iter().find(|it| it.number == update.base).filter(is_whole);
     let (is_stuck, has_failed) = match trouble {
         UpdateTrouble::TasksFailed { .. } => (false, true),
         UpdateTrouble::NobodyHasImage { .. } => (false, false),

@@ -283,7 +283,7 @@ pub(crate) fn told(world: &mut World, node: NodeId, id: SessionId, telling: Tell
                 decide(world, node, WorkerInput::Assignments(set));
             }
         }
-        Telling::Welcome { .. } | Telling::Membership(_) => {}
+        Telling::Welcome { .. } | Telling::Membership(_) | Telling::Files(_) => {}
         Telling::Farewell => leave(world, node),
     }
     report(world, node);

@@ -60,6 +60,7 @@ fn cluster() -> Cluster {
         worker_secret: Secret::default(),
         manager_secret: Secret::default(),
         task_history: 2,
+        file_key: None,
     }
 }
 

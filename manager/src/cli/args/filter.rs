@@ -127,6 +127,29 @@ impl FromStr for NodeFilter {
     }
 }
 
+/// Of configs and secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) enum FileFilter {
+    Id(String),
+    Name(String),
+    Label(LabelFilter),
+}
+
+const FILE_KEYS: &str = "id, name and label";
+
+impl FromStr for FileFilter {
+    type Err = BadFilter;
+    fn from_str(text: &str) -> Result<Self, BadFilter> {
+        let (key, value) = split(text, FILE_KEYS)?;
+        Ok(match key {
+            "id" => Self::Id(value.to_owned()),
+            "name" => Self::Name(value.to_owned()),
+            "label" => Self::Label(LabelFilter::parse(value)),
+            _ => return Err(unknown(key, FILE_KEYS)),
+        })
+    }
+}
+
 fn split<'a>(text: &'a str, known: &'static str) -> Result<(&'a str, &'a str), BadFilter> {
     match text.split_once('=') {
         Some((key, value)) if !value.is_empty() => Ok((key, value)),

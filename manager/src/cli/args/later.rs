@@ -34,8 +34,6 @@ later! {
     "rolling updates come": update_delay update_failure_action update_max_failure_ratio
         update_monitor update_order update_parallelism rollback_delay rollback_failure_action
         rollback_max_failure_ratio rollback_monitor rollback_order rollback_parallelism;
-    "secrets come": secret;
-    "configs come": config;
     "health checks come": health_cmd health_interval health_retries health_start_period
         health_timeout;
     "placement preferences come": placement_pref;

@@ -4,6 +4,7 @@ pub(super) mod address;
 pub(super) mod choices;
 pub(super) mod filter;
 pub(super) mod format;
+pub(super) mod grants;
 pub(super) mod later;
 pub(super) mod made_up_name;
 pub(super) mod moment;

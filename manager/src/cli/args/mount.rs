@@ -44,7 +44,7 @@ pub(in crate::cli) fn parse_mount(text: &str) -> Result<Mount, BadMount> {
 }
 
 /// Fields with commas between; one that stands in quotation marks may hold commas itself.
-fn split_fields(text: &str) -> Result<Vec<String>, BadMount> {
+pub(super) fn split_fields(text: &str) -> Result<Vec<String>, BadMount> {
     let mut fields = vec![String::new()];
     let mut is_quoted = false;
     let mut characters = text.chars().peekable();

@@ -1,6 +1,7 @@
 //! The flags of `service create`, and the service that they describe.
 
 use super::choices::{ModeWord, parse_mode, parse_restart_condition};
+use super::grants::GrantFlags;
 use super::later::LaterFlags;
 use super::mount::parse_mount;
 use super::pairs::{EnvWish, environment, parse_env, parse_label};
@@ -44,6 +45,8 @@ pub(in crate::cli) struct CreateFlags {
     resources: ResourceFlags,
     #[command(flatten)]
     restart: RestartFlags,
+    #[command(flatten)]
+    pub(in crate::cli) grants: GrantFlags,
     #[command(flatten)]
     later: LaterFlags,
     /// The image, and what runs in place of its command

@@ -1,6 +1,8 @@
 //! What people and programs are shown. Values in, text out; nothing here calls or prints.
 
 pub(super) mod cluster;
+pub(super) mod files;
+mod grants_json;
 pub(super) mod history;
 pub(super) mod logs;
 pub(super) mod node_json;

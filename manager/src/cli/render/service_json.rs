@@ -1,9 +1,11 @@
 //! `service inspect` for programs: the shape that Docker gives it, as far as there is a meaning.
 
+use super::grants_json::{GrantJson, of_kind};
 use super::pretty_json;
 use crate::cli::seen::SeenService;
 use common::calendar::rfc3339;
 use common::container::{Access, ContainerSpec, Mount, MountSource};
+use common::file::FileKind;
 use common::resources::Resources;
 use common::service::{Mode, RestartCondition, RestartPolicy, ServiceSpec, TaskSpec};
 use common::update::{Update, UpdateState};
@@ -118,6 +120,10 @@ struct ContainerJson<'a> {
     stop_grace_period: u128,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     mounts: Vec<MountJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<GrantJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    configs: Vec<GrantJson<'a>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it may skip so")]
@@ -313,6 +319,8 @@ impl<'a> ContainerJson<'a> {
             stop_signal: container.stop_signal.as_deref(),
             stop_grace_period: container.stop_grace.as_nanos(),
             mounts: container.mounts.iter().map(MountJson::of).collect(),
+            secrets: of_kind(&container.grants, FileKind::Secret),
+            configs: of_kind(&container.grants, FileKind::Config),
         }
     }
 }

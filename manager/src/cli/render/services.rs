@@ -7,6 +7,7 @@ use crate::cli::args::format::Format;
 use crate::cli::seen::SeenService;
 use common::calendar::rfc3339;
 use common::container::{Access, ContainerSpec, Mount, MountSource};
+use common::file::{FileKind, Grant};
 use common::resources::{Resources, display_cpus};
 use common::service::{Mode, TaskSpec};
 use common::units::display_bytes;
@@ -123,6 +124,7 @@ pub(in crate::cli) fn pretty(service: &SeenService) -> String {
     placement(&mut page, &spec.task);
     container(&mut page, &spec.task.container);
     mounts(&mut page, &spec.task.container.mounts);
+    grants(&mut page, &spec.task.container.grants);
     resources(&mut page, &spec.task);
     page.0
 }
@@ -180,6 +182,18 @@ fn mounts(page: &mut Page, mounts: &[Mount]) {
         page.optional("  Source", source);
         page.line("  ReadOnly", mount.access == Access::ReadOnly);
         page.line("  Type", kind);
+    }
+}
+
+fn grants(page: &mut Page, grants: &[Grant]) {
+    for (kind, heading) in [(FileKind::Secret, "Secrets"), (FileKind::Config, "Configs")] {
+        for (index, grant) in grants.iter().filter(|it| it.kind == kind).enumerate() {
+            if index == 0 {
+                page.heading(heading);
+            }
+            page.line(" Target", grant.path());
+            page.line("  Source", &grant.name);
+        }
     }
 }
 

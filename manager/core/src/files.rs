@@ -1,0 +1,136 @@
+//! Configs and secrets in the state: what may be made, changed and removed.
+
+use crate::change::{Batch, Change, Conflict, Event};
+use crate::state::State;
+use common::file::{File, FileKind};
+use common::secret::Secret;
+use common::service::{Service, ServiceSpec};
+use common::{FileId, Name, Stamp, Version};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Every manager holds all of them in memory, and a node may need all of them at once.
+pub const FILES_BYTES_MAX: usize = 32 << 20;
+
+type Outcome = Result<Event, Conflict>;
+
+impl Batch {
+    /// How much of it is configs and secrets; all else is small.
+    pub fn files_bytes(&self) -> usize {
+        let mut bytes = 0;
+        for change in &self.changes {
+            if let Change::CreateFile(file) = change {
+                bytes += file.content.blob().bytes().len();
+            }
+        }
+        bytes
+    }
+}
+
+impl State {
+    pub fn file(&self, id: FileId) -> Option<&Arc<File>> {
+        self.tables.files.get(&id)
+    }
+
+    pub fn files(&self, kind: FileKind) -> impl Iterator<Item = &Arc<File>> {
+        self.tables.files.values().filter(move |it| it.kind() == kind)
+    }
+
+    pub fn file_named(&self, kind: FileKind, name: &str) -> Option<&Arc<File>> {
+        let name: Name = name.parse().ok()?;
+        self.file(*self.indexes.file_by_name.get(&(kind, name))?)
+    }
+
+    /// The services that stay and give it to their tasks.
+    pub fn users_of(&self, file: FileId) -> impl Iterator<Item = &Arc<Service>> {
+        self.active_services()
+            .filter(move |it| it.spec.task.container.grants.iter().any(|it| it.file == file))
+    }
+
+    pub(crate) fn files_bytes(&self) -> usize {
+        self.tables.files.values().map(|it| it.content.blob().bytes().len()).sum()
+    }
+
+    // --- the tables change only below, and only `apply` calls it
+
+    /// A second key would void what the first has sealed.
+    pub(crate) fn make_file_key(&mut self, version: Version, key: &Secret) -> Outcome {
+        let cluster = self.tables.cluster.as_mut().ok_or(Conflict::NoCluster)?;
+        if cluster.file_key.is_none() {
+            let cluster = Arc::make_mut(cluster);
+            (cluster.file_key, cluster.version) = (Some(key.clone()), version);
+        }
+        Ok(Event::ClusterChanged)
+    }
+
+    pub(crate) fn create_file(&mut self, version: Version, stamp: Stamp, file: &File) -> Outcome {
+        let kind = file.kind();
+        if self.file(file.id).is_some() {
+            return Err(Conflict::IdTaken(file.id.to_string()));
+        }
+        if self.file_named(kind, file.name.as_str()).is_some() {
+            return Err(Conflict::FileNameTaken { kind, name: file.name.clone() });
+        }
+        if self.files_bytes() + file.content.blob().bytes().len() > FILES_BYTES_MAX {
+            return Err(Conflict::TooManyFiles);
+        }
+        let (created, updated) = (stamp, stamp);
+        let (id, file) = (file.id, File { version, created, updated, ..file.clone() });
+        self.put_file(Arc::new(file));
+        Ok(Event::FileChanged(id))
+    }
+
+    pub(crate) fn set_file_labels(
+        &mut self,
+        version: Version,
+        stamp: Stamp,
+        (id, base): (FileId, Version),
+        labels: &BTreeMap<String, String>,
+    ) -> Outcome {
+        let file = self.tables.files.get_mut(&id).ok_or(Conflict::NoSuchFile(id))?;
+        if file.version != base {
+            return Err(Conflict::Outdated);
+        }
+        let file = Arc::make_mut(file);
+        file.labels.clone_from(labels);
+        (file.version, file.updated) = (version, stamp);
+        Ok(Event::FileChanged(id))
+    }
+
+    pub(crate) fn remove_file(&mut self, id: FileId) -> Outcome {
+        let file = self.file(id).ok_or(Conflict::NoSuchFile(id))?;
+        if let Some(conflict) = self.conflict_of_use(file) {
+            return Err(conflict);
+        }
+        let key = (file.kind(), file.name.clone());
+        self.indexes.file_by_name.remove(&key);
+        self.tables.files.remove(&id);
+        Ok(Event::FileChanged(id))
+    }
+
+    pub(crate) fn conflict_of_use(&self, file: &File) -> Option<Conflict> {
+        let users: Vec<&str> = self.users_of(file.id).map(|it| it.spec.name.as_str()).collect();
+        (!users.is_empty()).then(|| Conflict::FileInUse {
+            kind: file.kind(),
+            name: file.name.clone(),
+            services: users.join(", "),
+        })
+    }
+
+    /// A file may have gone since it was granted.
+    pub(crate) fn check_grants(&self, spec: &ServiceSpec) -> Result<(), Conflict> {
+        for grant in &spec.task.container.grants {
+            let found = self.file(grant.file);
+            if found.is_none_or(|it| it.kind() != grant.kind || it.name != grant.name) {
+                let (kind, name) = (grant.kind, grant.name.clone());
+                return Err(Conflict::GrantOfNothing { kind, name });
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn put_file(&mut self, file: Arc<File>) {
+        self.indexes.file_by_name.insert((file.kind(), file.name.clone()), file.id);
+        self.tables.files.insert(file.id, file);
+    }
+}
