@@ -21,6 +21,7 @@ pub mod platform;
 pub mod resources;
 pub mod secret;
 pub mod service;
+pub mod stack;
 pub mod task;
 pub mod time;
 pub mod token;

@@ -18,8 +18,6 @@ type Answer<T> = Result<T, Refused>;
 
 pub fn create(state: &State, new: NewFile, ids: &mut IdGen) -> Answer<(FileId, Vec<Change>)> {
     let kind = new.content.kind();
-    check_length(&new)?;
-    check_labels(&new.labels)?;
     if state.file_named(kind, new.name.as_str()).is_some() {
         let name = &new.name;
         return Err(Refused::Conflict(format!(
@@ -27,6 +25,14 @@ pub fn create(state: &State, new: NewFile, ids: &mut IdGen) -> Answer<(FileId, V
              `skep {kind} rm {name}`"
         )));
     }
+    let file = checked(state, new, ids.file())?;
+    Ok((file.id, vec![Change::CreateFile(Box::new(file))]))
+}
+
+/// One that may be kept, if its name may be its own.
+pub(crate) fn checked(state: &State, new: NewFile, id: FileId) -> Answer<File> {
+    check_length(&new)?;
+    check_labels(&new.labels)?;
     let others = state.files_bytes();
     if others + new.content.blob().bytes().len() > FILES_BYTES_MAX {
         return Err(Refused::Conflict(format!(
@@ -36,8 +42,8 @@ pub fn create(state: &State, new: NewFile, ids: &mut IdGen) -> Answer<(FileId, V
             display_bytes(FILES_BYTES_MAX as u64)
         )));
     }
-    let file = File {
-        id: ids.file(),
+    Ok(File {
+        id,
         version: Version::default(),
         created: Stamp::default(),
         updated: Stamp::default(),
@@ -46,8 +52,7 @@ pub fn create(state: &State, new: NewFile, ids: &mut IdGen) -> Answer<(FileId, V
         stack: new.stack,
         digest: new.digest,
         content: new.content,
-    };
-    Ok((file.id, vec![Change::CreateFile(Box::new(file))]))
+    })
 }
 
 fn check_length(new: &NewFile) -> Answer<()> {

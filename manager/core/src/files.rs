@@ -6,7 +6,7 @@ use common::file::{File, FileKind};
 use common::secret::Secret;
 use common::service::{Service, ServiceSpec};
 use common::{FileId, Name, Stamp, Version};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Every manager holds all of them in memory, and a node may need all of them at once.
@@ -68,7 +68,9 @@ impl State {
         if self.file(file.id).is_some() {
             return Err(Conflict::IdTaken(file.id.to_string()));
         }
-        if self.file_named(kind, file.name.as_str()).is_some() {
+        // Another version of the same one takes over its name.
+        let is_version = |known: &Arc<File>| known.stack.is_some() && known.stack == file.stack;
+        if self.file_named(kind, file.name.as_str()).is_some_and(|it| !is_version(it)) {
             return Err(Conflict::FileNameTaken { kind, name: file.name.clone() });
         }
         if self.files_bytes() + file.content.blob().bytes().len() > FILES_BYTES_MAX {
@@ -103,7 +105,9 @@ impl State {
             return Err(conflict);
         }
         let key = (file.kind(), file.name.clone());
-        self.indexes.file_by_name.remove(&key);
+        if self.indexes.file_by_name.get(&key) == Some(&id) {
+            self.indexes.file_by_name.remove(&key);
+        }
         self.tables.files.remove(&id);
         Ok(Event::FileChanged(id))
     }
@@ -130,7 +134,30 @@ impl State {
     }
 
     pub(crate) fn put_file(&mut self, file: Arc<File>) {
-        self.indexes.file_by_name.insert((file.kind(), file.name.clone()), file.id);
+        let key = (file.kind(), file.name.clone());
+        let known = self.indexes.file_by_name.get(&key).and_then(|it| self.file(*it));
+        if known.is_none_or(|it| it.version <= file.version) {
+            self.indexes.file_by_name.insert(key, file.id);
+        }
         self.tables.files.insert(file.id, file);
+    }
+
+    /// Files of stacks that nothing needs any more: no service, nor anything that one may go
+    /// back to.
+    pub(crate) fn unused_files(&self) -> Vec<FileId> {
+        let mut unused: BTreeSet<FileId> =
+            self.tables.files.values().filter(|it| it.stack.is_some()).map(|it| it.id).collect();
+        if unused.is_empty() {
+            return Vec::new();
+        }
+        for service in self.services() {
+            let former = service.former.iter().map(|it| &*it.spec);
+            for spec in former.chain([&service.spec]) {
+                spec.task.container.grants.iter().for_each(|it| {
+                    unused.remove(&it.file);
+                });
+            }
+        }
+        unused.into_iter().collect()
     }
 }

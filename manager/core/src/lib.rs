@@ -29,5 +29,6 @@ pub mod requests;
 mod restart;
 pub mod scheduler;
 pub mod soft;
+pub mod stacks;
 pub mod state;
 mod update;

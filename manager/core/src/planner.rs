@@ -18,6 +18,8 @@ pub const CREATED_PER_PLAN_MAX: usize = 1_000;
 #[derive(Debug)]
 pub struct Planner {
     dirty: BTreeSet<ServiceId>,
+    /// A service or a file changed, and some file may be needed no more.
+    files_due: bool,
     created_max: usize,
 }
 
@@ -33,10 +35,14 @@ pub struct Plan {
 
 impl Planner {
     pub fn new(created_max: usize) -> Planner {
-        Planner { dirty: BTreeSet::new(), created_max }
+        Planner { dirty: BTreeSet::new(), files_due: false, created_max }
     }
 
     pub fn on_event(&mut self, state: &State, event: Event) {
+        self.files_due |= match event {
+            Event::ServiceChanged(_) | Event::FileChanged(_) | Event::Resync => true,
+            Event::TaskChanged { .. } | Event::NodeChanged(_) | Event::ClusterChanged => false,
+        };
         match event {
             Event::ServiceChanged(service) | Event::TaskChanged { service, .. } => {
                 self.dirty.insert(service);
@@ -100,6 +106,11 @@ impl Planner {
                     self.dirty.insert(id);
                     unfinished = true;
                 }
+            }
+        }
+        if std::mem::take(&mut self.files_due) {
+            for file in draft.state.unused_files() {
+                draft.push(Change::RemoveFile { file });
             }
         }
         let waiting = scheduler::place(&mut draft);

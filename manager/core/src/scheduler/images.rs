@@ -6,7 +6,7 @@ use super::filter::{Candidate, Refusal};
 use crate::draft::Draft;
 use crate::soft::HasImage;
 use common::task::{DesiredState, Failure, Task, TaskState};
-use common::{NodeId, Timestamp};
+use common::{NodeId, TaskId, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -92,21 +92,29 @@ fn is_image_rejection(task: &Task) -> bool {
 }
 
 fn out(rejected: &[&Task]) -> Option<Out> {
-    let last = rejected.iter().max_by_key(|it| (it.status.since.at, it.id))?;
-    match last.status.failure {
+    let deciding = rejected.iter().max_by_key(|it| weight(it))?;
+    match deciding.status.failure {
         Some(Failure::RegistryUnreachable { tries, .. }) => {
             let doublings = tries.saturating_sub(1).min(16);
             let pause = UNREACHABLE_FIRST.saturating_mul(1 << doublings).min(UNREACHABLE_MOST);
-            Some(Out::Until(last.status.since.at + pause))
+            Some(Out::Until(deciding.status.since.at + pause))
         }
         Some(_) | None => Some(Out::UntilReported),
     }
 }
 
+/// That nobody has the image weighs more than that nobody answered, and a later word more than an
+/// earlier one.
+fn weight(rejected: &Task) -> (bool, Timestamp, TaskId) {
+    let is_final = matches!(rejected.status.failure, Some(Failure::NoSuchImage { .. }));
+    (is_final, rejected.status.since.at, rejected.id)
+}
+
 /// An agent's word with what it cannot know: how often in a row its node has said the same.
 pub(crate) fn counted(draft: &Draft<'_>, task: &Task, failure: Failure) -> Failure {
     let Failure::RegistryUnreachable { image, detail, .. } = failure else { return failure };
-    let last = newest_rejection(draft, task)
+    let last = rejections(draft, task)
+        .max_by_key(|it| (it.status.since.at, it.id))
         .filter(|it| draft.now.at.since(it.status.since.at) < UNREACHABLE_COUNTS_FOR);
     let before = match last.and_then(|it| it.status.failure.as_ref()) {
         Some(Failure::RegistryUnreachable { tries, .. }) => *tries,
@@ -116,13 +124,13 @@ pub(crate) fn counted(draft: &Draft<'_>, task: &Task, failure: Failure) -> Failu
 }
 
 /// Of the same service and image, on the same node.
-fn newest_rejection<'a>(draft: &'a Draft<'_>, task: &Task) -> Option<&'a Task> {
-    let image = &draft.spec(task)?.container.image;
+fn rejections<'a>(draft: &'a Draft<'_>, task: &Task) -> impl Iterator<Item = &'a Task> {
+    let image = draft.spec(task).map(|it| &it.container.image);
+    let placement = task.placement;
     draft
         .tasks_of(task.service)
-        .filter(|it| it.placement == task.placement && is_image_rejection(it))
-        .filter(|it| draft.spec(it).is_some_and(|it| it.container.image == *image))
-        .max_by_key(|it| (it.status.since.at, it.id))
+        .filter(move |it| it.placement == placement && is_image_rejection(it))
+        .filter(move |it| draft.spec(it).map(|it| &it.container.image) == image)
 }
 
 /// Whether this rejection still keeps its node out, so that it must not be forgotten.
@@ -133,8 +141,8 @@ pub(crate) fn keeps_out(draft: &Draft<'_>, task: &Task) -> bool {
     let (Some(node), Some(spec)) = (task.placement.node(), draft.spec(task)) else {
         return false;
     };
-    let newest = newest_rejection(draft, task);
+    let deciding = rejections(draft, task).max_by_key(|it| weight(it));
     draft.node(node).is_some()
-        && newest.is_some_and(|it| it.id == task.id)
+        && deciding.is_some_and(|it| it.id == task.id)
         && draft.soft.has_image(node, &spec.container.image) != HasImage::Yes
 }
