@@ -74,12 +74,7 @@ impl State {
                 cluster.version = version;
                 Ok(Event::ClusterChanged)
             }
-            Change::MakeFileKey { key } => self.make_file_key(version, key),
-            Change::CreateFile(file) => self.create_file(version, stamp, file),
-            Change::SetFileLabels { file, base, labels } => {
-                self.set_file_labels(version, stamp, (*file, *base), labels)
-            }
-            Change::RemoveFile { file } => self.remove_file(*file),
+            Change::File(change) => self.change_file(version, stamp, change),
             Change::AddNode(node) => self.add_node(version, stamp, node),
             Change::SetNodeSpec { node, base, spec } => {
                 if spec.role != Role::Manager && self.is_last_manager(*node) {

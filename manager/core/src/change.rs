@@ -37,19 +37,7 @@ pub enum Change {
         secret: Secret,
     },
 
-    /// Where there is none yet.
-    MakeFileKey {
-        key: Secret,
-    },
-    CreateFile(Box<File>),
-    SetFileLabels {
-        file: FileId,
-        base: Version,
-        labels: BTreeMap<String, String>,
-    },
-    RemoveFile {
-        file: FileId,
-    },
+    File(FileChange),
 
     AddNode(Box<Node>),
     /// `base` is the version of the node that this was decided on.
@@ -131,6 +119,24 @@ pub enum Change {
     },
     RemoveTask {
         task: TaskId,
+    },
+}
+
+/// Of configs and secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FileChange {
+    /// What seals secrets, where there is nothing yet.
+    MakeKey {
+        key: Secret,
+    },
+    Create(Box<File>),
+    SetLabels {
+        file: FileId,
+        base: Version,
+        labels: BTreeMap<String, String>,
+    },
+    Remove {
+        file: FileId,
     },
 }
 

@@ -1,6 +1,6 @@
 //! What users ask of configs and secrets, checked against the state and turned into changes.
 
-use crate::change::Change;
+use crate::change::{Change, FileChange};
 use crate::files::FILES_BYTES_MAX;
 use crate::lookup;
 use crate::requests::Refused;
@@ -26,7 +26,7 @@ pub fn create(state: &State, new: NewFile, ids: &mut IdGen) -> Answer<(FileId, V
         )));
     }
     let file = checked(state, new, ids.file())?;
-    Ok((file.id, vec![Change::CreateFile(Box::new(file))]))
+    Ok((file.id, vec![Change::File(FileChange::Create(Box::new(file)))]))
 }
 
 /// One that may be kept, if its name may be its own.
@@ -87,7 +87,7 @@ pub fn remove(state: &State, kind: FileKind, given: &[String]) -> Answer<Vec<Cha
         }
         seen.insert(file.id);
     }
-    Ok(seen.into_iter().map(|file| Change::RemoveFile { file }).collect())
+    Ok(seen.into_iter().map(|file| Change::File(FileChange::Remove { file })).collect())
 }
 
 /// The one thing about a file that may change.
@@ -102,7 +102,8 @@ pub fn set_labels(
     if file.labels == labels {
         return Ok(Vec::new());
     }
-    Ok(vec![Change::SetFileLabels { file: file.id, base: file.version, labels }])
+    let change = FileChange::SetLabels { file: file.id, base: file.version, labels };
+    Ok(vec![Change::File(change)])
 }
 
 /// Whether the files are there that a service gives to its tasks.

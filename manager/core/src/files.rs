@@ -1,6 +1,6 @@
 //! Configs and secrets in the state: what may be made, changed and removed.
 
-use crate::change::{Batch, Change, Conflict, Event};
+use crate::change::{Batch, Change, Conflict, Event, FileChange};
 use crate::state::State;
 use common::file::{File, FileKind};
 use common::secret::Secret;
@@ -19,7 +19,7 @@ impl Batch {
     pub fn files_bytes(&self) -> usize {
         let mut bytes = 0;
         for change in &self.changes {
-            if let Change::CreateFile(file) = change {
+            if let Change::File(FileChange::Create(file)) = change {
                 bytes += file.content.blob().bytes().len();
             }
         }
@@ -53,8 +53,24 @@ impl State {
 
     // --- the tables change only below, and only `apply` calls it
 
+    pub(crate) fn change_file(
+        &mut self,
+        version: Version,
+        stamp: Stamp,
+        change: &FileChange,
+    ) -> Outcome {
+        match change {
+            FileChange::MakeKey { key } => self.make_file_key(version, key),
+            FileChange::Create(file) => self.create_file(version, stamp, file),
+            FileChange::SetLabels { file, base, labels } => {
+                self.set_file_labels(version, stamp, (*file, *base), labels)
+            }
+            FileChange::Remove { file } => self.remove_file(*file),
+        }
+    }
+
     /// A second key would void what the first has sealed.
-    pub(crate) fn make_file_key(&mut self, version: Version, key: &Secret) -> Outcome {
+    fn make_file_key(&mut self, version: Version, key: &Secret) -> Outcome {
         let cluster = self.tables.cluster.as_mut().ok_or(Conflict::NoCluster)?;
         if cluster.file_key.is_none() {
             let cluster = Arc::make_mut(cluster);
@@ -63,7 +79,7 @@ impl State {
         Ok(Event::ClusterChanged)
     }
 
-    pub(crate) fn create_file(&mut self, version: Version, stamp: Stamp, file: &File) -> Outcome {
+    fn create_file(&mut self, version: Version, stamp: Stamp, file: &File) -> Outcome {
         let kind = file.kind();
         if self.file(file.id).is_some() {
             return Err(Conflict::IdTaken(file.id.to_string()));
@@ -82,7 +98,7 @@ impl State {
         Ok(Event::FileChanged(id))
     }
 
-    pub(crate) fn set_file_labels(
+    fn set_file_labels(
         &mut self,
         version: Version,
         stamp: Stamp,
@@ -99,7 +115,7 @@ impl State {
         Ok(Event::FileChanged(id))
     }
 
-    pub(crate) fn remove_file(&mut self, id: FileId) -> Outcome {
+    fn remove_file(&mut self, id: FileId) -> Outcome {
         let file = self.file(id).ok_or(Conflict::NoSuchFile(id))?;
         if let Some(conflict) = self.conflict_of_use(file) {
             return Err(conflict);

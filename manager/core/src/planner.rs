@@ -1,6 +1,6 @@
 //! One path from what is to what should be: new services, failures, failover and repair alike.
 
-use crate::change::{Change, Event};
+use crate::change::{Change, Event, FileChange};
 use crate::dependencies;
 use crate::draft::Draft;
 use crate::scheduler::{self, Waiting};
@@ -110,7 +110,7 @@ impl Planner {
         }
         if std::mem::take(&mut self.files_due) {
             for file in draft.state.unused_files() {
-                draft.push(Change::RemoveFile { file });
+                draft.push(Change::File(FileChange::Remove { file }));
             }
         }
         let waiting = scheduler::place(&mut draft);

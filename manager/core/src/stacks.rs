@@ -1,6 +1,6 @@
 //! What users ask of stacks: one deployment is one change, checked whole before anything moves.
 
-use crate::change::{Batch, Change, Unity};
+use crate::change::{Batch, Change, FileChange, Unity};
 use crate::file_requests;
 use crate::lookup::{self, NotFound};
 use crate::requests::{self, Refused};
@@ -61,7 +61,7 @@ pub fn deploy(state: &State, wish: StackSpec, ids: &mut IdGen) -> Answer<Deploym
     for (id, file) in files {
         let change = new_file(&after, &stack, (id, file))?;
         deployment.new_files.push(change.name.clone());
-        let change = Change::CreateFile(Box::new(change));
+        let change = Change::File(FileChange::Create(Box::new(change)));
         let (stamp, changes) = (after.clock(), vec![change.clone()]);
         let version = Version(after.version().0 + 1);
         let applied = after.apply(version, &Batch { stamp, unity: Unity::EachAlone, changes });

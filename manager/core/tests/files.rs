@@ -1,7 +1,5 @@
 //! Configs and secrets in the core: made, changed, granted, delivered and removed.
 
-#![expect(clippy::unwrap_used, reason = "the line of the panic says what failed")]
-
 use common::container::{Access, ContainerSpec, Mount, MountSource};
 use common::file::{
     CONFIG_BYTES_MAX, Content, Digest, Extent, FileKind, Grant, NewFile, SEAL_BYTES,
@@ -12,7 +10,7 @@ use common::secret::Secret;
 use common::service::{Mode, ServiceSpec, TaskSpec};
 use common::task::{DesiredState, Observation, Placement, Slot, Task, TaskState, TaskStatus};
 use common::{FileId, IdGen, NodeId, ServiceId, Stamp, TaskId, Version};
-use manager_core::change::{Batch, Change, Conflict, Unity};
+use manager_core::change::{Batch, Change, Conflict, FileChange, Unity};
 use manager_core::file_requests::{self, set_labels};
 use manager_core::requests::{self, Refused};
 use manager_core::state::State;
@@ -176,7 +174,7 @@ fn what_is_in_use_stays() {
     assert!(one && other && refused.contains("in use by"), "{refused}");
     // Also where it came into use only after it was checked.
     assert!(matches!(
-        world.apply(vec![Change::RemoveFile { file: id }])[..],
+        world.apply(vec![Change::File(FileChange::Remove { file: id })])[..],
         [Conflict::FileInUse { .. }]
     ));
     for name in ["web", "db"] {
@@ -315,11 +313,12 @@ fn found(world: &mut World) -> Secret {
         file_key: None,
     };
     let key = |byte| Secret::new(vec![byte; 32]);
-    assert_eq!(world.apply(vec![Change::MakeFileKey { key: key(1) }]), [Conflict::NoCluster]);
+    let make_key = |byte| Change::File(FileChange::MakeKey { key: key(byte) });
+    assert_eq!(world.apply(vec![make_key(1)]), [Conflict::NoCluster]);
     world.must(vec![Change::FoundCluster(Box::new(cluster))]);
-    world.must(vec![Change::MakeFileKey { key: key(1) }]);
+    world.must(vec![make_key(1)]);
     // Two may have asked at the same time; the first one's word holds.
-    world.must(vec![Change::MakeFileKey { key: key(2) }]);
+    world.must(vec![make_key(2)]);
     let kept = world.state.cluster().and_then(|it| it.file_key.clone());
     assert_eq!(kept, Some(key(1)));
     key(1)

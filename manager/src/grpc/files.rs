@@ -3,7 +3,7 @@
 use super::control::{new_ids, not_found, refused};
 use crate::manager::Manager;
 use common::file::{FileKind, NewFile};
-use manager_core::change::Change;
+use manager_core::change::{Change, FileChange};
 use manager_core::{file_requests, lookup};
 use proto::convert::{Malformed, Shown};
 use proto::v1;
@@ -71,7 +71,7 @@ pub(super) async fn remove(
     let kind = read_kind(request.kind)?;
     let changes = file_requests::remove(&manager.state(), kind, &request.files).map_err(refused)?;
     let removed = |change: &Change| {
-        let Change::RemoveFile { file } = change else { return None };
+        let Change::File(FileChange::Remove { file }) = change else { return None };
         Some(file.0)
     };
     let ids = changes.iter().filter_map(removed).collect();
@@ -82,7 +82,8 @@ pub(super) async fn remove(
 /// Clusters of early versions have none until it is asked for.
 pub(super) async fn sealing_key(manager: &Manager) -> Answer<v1::GetSealingKeyResponse> {
     if manager.cluster()?.file_key.is_none() {
-        manager.commit(vec![Change::MakeFileKey { key: new_file_key() }]).await?;
+        let change = FileChange::MakeKey { key: new_file_key() };
+        manager.commit(vec![Change::File(change)]).await?;
     }
     let key = manager.cluster()?.file_key.clone();
     let key = key.ok_or_else(|| Status::unavailable("the cluster's key is being made; try again"));
