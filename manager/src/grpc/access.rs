@@ -38,10 +38,13 @@ pub fn rule(path: &str) -> Option<(Access, Route)> {
     Some(match path {
         "/skep.v1.Control/ListServices"
         | "/skep.v1.Control/ListTasks"
+        | "/skep.v1.Control/ListStacks"
         | "/skep.v1.Control/ListFiles"
         | "/skep.v1.Control/ListNodes" => (Access::Users, Route::LeaderOrStale),
         "/skep.v1.Control/CreateService"
         | "/skep.v1.Control/UpdateService"
+        | "/skep.v1.Control/DeployStack"
+        | "/skep.v1.Control/RemoveStacks"
         | "/skep.v1.Control/RollBackService"
         | "/skep.v1.Control/ScaleServices"
         | "/skep.v1.Control/RemoveServices"

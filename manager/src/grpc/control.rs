@@ -1,7 +1,7 @@
 //! What users ask: convert, check, propose, answer. The decisions are in `manager_core`.
 
 use super::gate::ASKED;
-use super::{files, logs, manager};
+use super::{files, logs, manager, stacks};
 use crate::manager::Manager;
 use crate::raft::Leadership;
 use crate::seat::Seat;
@@ -227,6 +227,31 @@ impl Control for ControlService {
         _request: Request<v1::Empty>,
     ) -> Answer<v1::GetSealingKeyResponse> {
         files::sealing_key(&manager(&self.seats)?).await.map(Response::new)
+    }
+
+    async fn deploy_stack(
+        &self,
+        request: Request<v1::DeployStackRequest>,
+    ) -> Answer<v1::DeployStackResponse> {
+        let manager = manager(&self.seats)?;
+        stacks::deploy(&manager, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_stacks(&self, _: Request<v1::Empty>) -> Answer<v1::ListStacksResponse> {
+        let manager = manager(&self.seats)?;
+        Ok(Response::new(stacks::list(&manager.state())))
+    }
+
+    async fn remove_stacks(
+        &self,
+        request: Request<v1::RemoveStacksRequest>,
+    ) -> Answer<v1::RemoveServicesResponse> {
+        let manager = manager(&self.seats)?;
+        let given = request.into_inner().stacks;
+        let changes = manager_core::stacks::remove(&manager.state(), &given).map_err(refused)?;
+        let ids = services_of(&changes);
+        manager.commit(changes).await?;
+        Ok(Response::new(v1::RemoveServicesResponse { ids }))
     }
 
     async fn list_nodes(

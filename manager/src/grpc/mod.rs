@@ -8,6 +8,7 @@ mod files;
 pub mod gate;
 mod logs;
 mod raft;
+mod stacks;
 
 pub use logs::LogBroker;
 

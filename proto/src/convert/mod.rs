@@ -6,6 +6,7 @@ mod container;
 mod file;
 mod node;
 mod service;
+mod stack;
 mod task;
 mod update;
 
