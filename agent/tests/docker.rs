@@ -4,15 +4,17 @@
 #![expect(clippy::unwrap_used, reason = "the line of the panic says what failed")]
 
 mod engine;
+mod options;
 
 use agent::containers::{Containers, EngineError, EngineNews, LogLine, LogQuery, LogStream};
 use agent::docker::Docker;
 use agent_core::container::{ContainerEventKind, ContainerId, Exit, OperationFailure, Phase, Seen};
-use common::container::{Access, ContainerSpec, Mount, MountSource};
+use common::container::{
+    Access, BindMount, ContainerSpec, Mount, MountSource, TmpfsMount, VolumeMount,
+};
 use common::resources::Resources;
 use common::service::TaskSpec;
 use engine::{IMAGE, TestEngine};
-use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -85,7 +87,7 @@ async fn what_cannot_be_created_or_started() {
     let nowhere = Mount {
         target: "/data".to_owned(),
         access: Access::ReadWrite,
-        source: MountSource::Bind { path: "/skep/nowhere".to_owned() },
+        source: MountSource::Bind(BindMount::of_path("/skep/nowhere")),
     };
     let cases = [
         (
@@ -101,7 +103,8 @@ async fn what_cannot_be_created_or_started() {
         let created = engine.docker.create(engine.owner, &engine.assignment(spec)).await;
         assert_eq!(created, Err(expected));
     }
-    let nothing = ContainerSpec { entrypoint: vec!["/nothing".to_owned()], ..engine.script("") };
+    let nothing =
+        ContainerSpec { entrypoint: Some(vec!["/nothing".to_owned()]), ..engine.script("") };
     let id = engine.create(nothing).await;
     match engine.docker.start(&id).await {
         Err(OperationFailure::Refused { detail }) => {
@@ -146,8 +149,8 @@ async fn what_a_container_is_given() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("hello"), "from the host\n").unwrap();
     let mount = |target: &str, access, source| Mount { target: target.to_owned(), access, source };
-    let bind = MountSource::Bind { path: folder.path().to_str().unwrap().to_owned() };
-    let anonymous = MountSource::Volume { name: None, driver: None, options: BTreeMap::new() };
+    let bind = MountSource::Bind(BindMount::of_path(folder.path().to_str().unwrap()));
+    let anonymous = MountSource::Volume(VolumeMount::default());
     let script = "cat /host/hello; touch /host/x || echo read-only; touch /root-is || echo no-root; \
                   touch /kept/x && echo volume; touch /tmp/x && echo tmpfs; echo $NAME $(hostname); \
                   echo oops >&2; exit 4";
@@ -155,14 +158,18 @@ async fn what_a_container_is_given() {
         env: vec!["NAME=skep".to_owned()],
         hostname: Some("box".to_owned()),
         read_only: true,
-        init: true,
+        init: Some(true),
         mounts: vec![
             mount("/host", Access::ReadOnly, bind),
             mount("/kept", Access::ReadWrite, anonymous),
             mount(
                 "/tmp",
                 Access::ReadWrite,
-                MountSource::Tmpfs { size_bytes: Some(1 << 20), mode: Some(0o1777) },
+                MountSource::Tmpfs(TmpfsMount {
+                    size_bytes: Some(1 << 20),
+                    mode: Some(0o1777),
+                    options: Vec::new(),
+                }),
             ),
         ],
         ..engine.script(script)

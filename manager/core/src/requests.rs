@@ -3,7 +3,7 @@
 use crate::change::Change;
 use crate::lookup::{self, NotFound};
 use crate::state::State;
-use common::container::MountSource;
+use common::container::{BindMount, MountSource};
 use common::node::{Availability, Incapability, Node, NodeKind, NodeSpec, Role};
 use common::resources::display_cpus;
 use common::service::{Mode, ServiceSpec};
@@ -133,12 +133,12 @@ fn check_mounts(spec: &ServiceSpec) -> Answer<()> {
             return Err(Refused::Invalid(format!("two mounts have the target `{target}`")));
         }
         match &mount.source {
-            MountSource::Bind { path } if !path.starts_with('/') => {
+            MountSource::Bind(BindMount { path, .. }) if !path.starts_with('/') => {
                 return Err(Refused::Invalid(format!(
                     "bind source `{path}` is not an absolute path"
                 )));
             }
-            MountSource::Bind { .. } | MountSource::Volume { .. } | MountSource::Tmpfs { .. } => {}
+            MountSource::Bind(_) | MountSource::Volume(_) | MountSource::Tmpfs(_) => {}
         }
     }
     Ok(())

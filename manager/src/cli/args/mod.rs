@@ -1,9 +1,13 @@
 //! What was typed, turned into what is meant. Pure: the environment and files are arguments.
 
 pub(super) mod address;
+mod bad_service;
 pub(super) mod choices;
 pub(super) mod filter;
+#[cfg(test)]
+mod flat;
 pub(super) mod format;
+mod groups;
 pub(super) mod later;
 pub(super) mod made_up_name;
 pub(super) mod moment;
@@ -11,4 +15,7 @@ pub(super) mod mount;
 pub(super) mod pairs;
 pub(super) mod scale;
 pub(super) mod service;
+#[cfg_attr(not(test), expect(dead_code, reason = "the call that it is for is not there yet"))]
+pub(super) mod service_update;
 pub(super) mod shell_words;
+pub(super) mod values;

@@ -1,7 +1,9 @@
 //! Values that the tests of this folder render.
 
 use crate::cli::seen::{SeenNode, SeenService, SeenState, SeenTask};
-use common::container::{Access, ContainerSpec, Mount, MountSource};
+use common::container::{
+    Access, BindMount, ContainerSpec, Mount, MountSource, TmpfsMount, VolumeMount,
+};
 use common::node::{Availability, Engine, Incapability, NodeDescription, NodeSpec, Role};
 use common::platform::Platform;
 use common::resources::Resources;
@@ -51,8 +53,8 @@ pub(in crate::cli) fn plain_service() -> SeenService {
 pub(in crate::cli) fn full_service() -> SeenService {
     let mount = |target: &str, access, source| Mount { target: target.to_owned(), access, source };
     let mut container = ContainerSpec::of_image("ghcr.io/me/web:1@sha256:00".parse().expect("one"));
-    container.entrypoint = words("/bin/sh -c");
-    container.args = vec!["echo hi".to_owned()];
+    container.entrypoint = Some(words("/bin/sh -c"));
+    container.args = Some(vec!["echo hi".to_owned()]);
     container.env = words("A=1 B=2");
     container.labels = labels("c", "d");
     container.hostname = Some("h".to_owned());
@@ -60,19 +62,21 @@ pub(in crate::cli) fn full_service() -> SeenService {
     container.user = Some("1000".to_owned());
     container.stop_signal = Some("SIGINT".to_owned());
     container.stop_grace = Duration::from_secs(3);
-    container.init = true;
+    container.init = Some(true);
+    let tmpfs = TmpfsMount { size_bytes: Some(9), ..TmpfsMount::default() };
     container.mounts = vec![
-        mount("/b", Access::ReadOnly, MountSource::Bind { path: "/srv".to_owned() }),
+        mount("/b", Access::ReadOnly, MountSource::Bind(BindMount::of_path("/srv"))),
         mount(
             "/v",
             Access::ReadWrite,
-            MountSource::Volume {
+            MountSource::Volume(VolumeMount {
                 name: Some("data".to_owned()),
                 driver: Some("local".to_owned()),
                 options: labels("type", "nfs"),
-            },
+                ..VolumeMount::default()
+            }),
         ),
-        mount("/t", Access::ReadWrite, MountSource::Tmpfs { size_bytes: Some(9), mode: None }),
+        mount("/t", Access::ReadWrite, MountSource::Tmpfs(tmpfs)),
     ];
     let task = TaskSpec {
         limits: Resources { cpu_nanos: 500_000_000, memory_bytes: 64 << 20 },

@@ -3,7 +3,7 @@
 use super::pretty_json;
 use crate::cli::seen::SeenService;
 use common::calendar::rfc3339;
-use common::container::{Access, ContainerSpec, Mount, MountSource};
+use common::container::{Access, ContainerSpec, Mount, MountSource, TmpfsMount, VolumeMount};
 use common::resources::Resources;
 use common::service::{Mode, RestartCondition, RestartPolicy, ServiceSpec, TaskSpec};
 use serde::Serialize;
@@ -90,7 +90,8 @@ struct ContainerJson<'a> {
     dir: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a str>,
-    init: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    init: Option<bool>,
     #[serde(rename = "TTY", skip_serializing_if = "is_false")]
     tty: bool,
     #[serde(skip_serializing_if = "is_false")]
@@ -250,8 +251,8 @@ impl<'a> ContainerJson<'a> {
         ContainerJson {
             image: container.image.as_given(),
             labels: &container.labels,
-            command: &container.entrypoint,
-            args: &container.args,
+            command: container.entrypoint.as_deref().unwrap_or_default(),
+            args: container.args.as_deref().unwrap_or_default(),
             hostname: container.hostname.as_deref(),
             env: &container.env,
             dir: container.workdir.as_deref(),
@@ -277,18 +278,18 @@ impl<'a> MountJson<'a> {
             tmpfs_options: None,
         };
         match &mount.source {
-            MountSource::Bind { path } => {
+            MountSource::Bind(bind) => {
                 json.r#type = "bind";
-                json.source = Some(path);
+                json.source = Some(&bind.path);
             }
-            MountSource::Volume { name, driver, options } => {
+            MountSource::Volume(VolumeMount { name, driver, options, .. }) => {
                 json.r#type = "volume";
                 json.source = name.as_deref();
                 let driver_config = DriverJson { name: driver.as_deref(), options };
                 let says_anything = driver.is_some() || !options.is_empty();
                 json.volume_options = says_anything.then_some(VolumeJson { driver_config });
             }
-            MountSource::Tmpfs { size_bytes, mode } => {
+            MountSource::Tmpfs(TmpfsMount { size_bytes, mode, .. }) => {
                 json.tmpfs_options = Some(TmpfsJson { size_bytes: *size_bytes, mode: *mode });
             }
         }

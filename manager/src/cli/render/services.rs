@@ -136,16 +136,14 @@ fn placement(page: &mut Page, task: &TaskSpec) {
 fn container(page: &mut Page, container: &ContainerSpec) {
     page.heading("ContainerSpec");
     page.line(" Image", image_for_people(container.image.as_given()));
-    page.words(" Command", &container.entrypoint);
-    page.words(" Args", &container.args);
+    page.words(" Command", container.entrypoint.as_deref().unwrap_or_default());
+    page.words(" Args", container.args.as_deref().unwrap_or_default());
     page.words(" Env", &container.env);
     page.optional(" Dir", container.workdir.as_ref());
     page.optional(" User", container.user.as_ref());
     page.optional(" Hostname", container.hostname.as_ref());
     page.optional(" Stop Signal", container.stop_signal.as_ref());
-    if container.init {
-        page.line(" Init", true);
-    }
+    page.optional(" Init", container.init);
 }
 
 fn mounts(page: &mut Page, mounts: &[Mount]) {
@@ -155,9 +153,9 @@ fn mounts(page: &mut Page, mounts: &[Mount]) {
     page.heading("Mounts");
     for mount in mounts {
         let (kind, source) = match &mount.source {
-            MountSource::Bind { path } => ("bind", Some(path)),
-            MountSource::Volume { name, .. } => ("volume", name.as_ref()),
-            MountSource::Tmpfs { .. } => ("tmpfs", None),
+            MountSource::Bind(bind) => ("bind", Some(&bind.path)),
+            MountSource::Volume(volume) => ("volume", volume.name.as_ref()),
+            MountSource::Tmpfs(_) => ("tmpfs", None),
         };
         page.line(" Target", &mount.target);
         page.optional("  Source", source);
