@@ -109,7 +109,12 @@ fn shared(mount: &Mount) -> DockerMount {
 }
 
 fn bind(mount: &Mount, source: &BindMount) -> DockerMount {
-    let propagation = source.propagation.map(|it| match it {
+    // The engine wants the word, though it is what goes without saying.
+    let implied = match source.recursion {
+        Recursion::ReadOnly => Some(Propagation::RecursivePrivate),
+        Recursion::Enabled | Recursion::Disabled | Recursion::Writable => None,
+    };
+    let propagation = source.propagation.or(implied).map(|it| match it {
         Propagation::Private => DockerPropagation::PRIVATE,
         Propagation::RecursivePrivate => DockerPropagation::RPRIVATE,
         Propagation::Shared => DockerPropagation::SHARED,

@@ -143,7 +143,7 @@ fn folders_of_the_node() {
             Access::ReadOnly,
             bind("/srv", Reject, Recursion::ReadOnly, None),
             expect![[
-                r#"{"Target":"/data","Source":"/srv","Type":"bind","ReadOnly":true,"BindOptions":{"ReadOnlyForceRecursive":true}}"#
+                r#"{"Target":"/data","Source":"/srv","Type":"bind","ReadOnly":true,"BindOptions":{"Propagation":"rprivate","ReadOnlyForceRecursive":true}}"#
             ]],
         ),
         (
