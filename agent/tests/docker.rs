@@ -8,7 +8,9 @@ mod options;
 
 use agent::containers::{Containers, EngineError, EngineNews, LogLine, LogQuery, LogStream};
 use agent::docker::Docker;
-use agent_core::container::{ContainerEventKind, ContainerId, Exit, OperationFailure, Phase, Seen};
+use agent_core::container::{
+    ContainerEventKind, ContainerId, Exit, ImageWish, OperationFailure, Phase, Seen,
+};
 use common::container::{
     Access, BindMount, ContainerSpec, Mount, MountSource, TmpfsMount, VolumeMount,
 };
@@ -120,7 +122,8 @@ async fn a_registry_that_is_not_there() {
     let engine = TestEngine::open().await;
     let (progress, _words) = mpsc::channel(8);
     let image = "127.0.0.1:1/skep/nope:1".parse().unwrap();
-    match engine.docker.pull(&image, progress).await {
+    let wish = ImageWish { image, platform: None };
+    match engine.docker.pull(&wish, progress).await {
         Err(OperationFailure::RegistryUnreachable { detail }) => {
             assert!(detail.contains("127.0.0.1:1"), "{detail}");
         }
@@ -134,9 +137,10 @@ async fn a_registry_that_says_nothing() {
     // It takes connections and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let image = format!("{}/skep/silent:1", silent.local_addr().unwrap()).parse().unwrap();
+    let wish = ImageWish { image, platform: "linux/arm64".parse().ok() };
     let (progress, _words) = mpsc::channel(8);
     let begin = tokio::time::Instant::now();
-    let pulled = engine.docker.pull(&image, progress).await;
+    let pulled = engine.docker.pull(&wish, progress).await;
     let silence =
         OperationFailure::RegistryUnreachable { detail: "no progress for 5 s".to_owned() };
     assert_eq!(pulled, Err(silence));

@@ -11,14 +11,13 @@ mod pull;
 use crate::containers::{
     Containers, EngineError, EngineNews, LogLine, LogQuery, Owner, PullProgress,
 };
-use agent_core::container::{ContainerId, OperationFailure, Seen};
+use agent_core::container::{ContainerId, ImageWish, OperationFailure, Seen};
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
     StopContainerOptions,
 };
 use bollard::{API_DEFAULT_VERSION, ClientVersion};
 use common::assignment::Assignment;
-use common::image::ImageRef;
 use common::node::NodeDescription;
 use error::{Context, engine_error, operation_failure};
 use std::collections::{BTreeSet, HashMap};
@@ -179,10 +178,10 @@ impl Containers for Docker {
 
     async fn pull(
         &self,
-        image: &ImageRef,
+        wish: &ImageWish,
         progress: mpsc::Sender<PullProgress>,
     ) -> Result<(), OperationFailure> {
-        pull::pull(&self.client_for_task().await?, image, progress).await
+        pull::pull(&self.client_for_task().await?, wish, progress).await
     }
 
     async fn create(
