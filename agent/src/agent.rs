@@ -236,7 +236,7 @@ impl<C: Containers> Agent<C> {
             Event::Engine(event) => self.on_engine(event),
             Event::Session(event) => self.on_session(event),
             Event::Progress(PullProgress { image, words }) => {
-                for task in self.operations.waiting_for(&image).to_vec() {
+                for task in self.operations.waiting_for(&image) {
                     self.decide(Input::Progress { task, message: words.clone() });
                 }
             }

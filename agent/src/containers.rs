@@ -1,9 +1,8 @@
 //! The container engine as the agent needs it: Docker in production, a fake one in tests.
 
-use agent_core::container::{ContainerEvent, ContainerId, OperationFailure, Seen};
+use agent_core::container::{ContainerEvent, ContainerId, ImageWish, OperationFailure, Seen};
 use agent_core::health::Health;
 use common::assignment::Assignment;
-use common::image::ImageRef;
 use common::node::NodeDescription;
 use common::{ClusterId, NodeId};
 use std::collections::BTreeSet;
@@ -123,7 +122,7 @@ pub trait Containers: Send + Sync + 'static {
     /// Tells how far it is once a second at most; a word that finds no room is left out.
     fn pull(
         &self,
-        image: &ImageRef,
+        wish: &ImageWish,
         progress: mpsc::Sender<PullProgress>,
     ) -> impl Future<Output = Result<(), OperationFailure>> + Send;
 

@@ -5,7 +5,7 @@ mod folder;
 
 use agent_core::container::{Operation, OperationFailure};
 use common::assignment::Assignment;
-use common::container::{Access, Mount, MountSource};
+use common::container::{Access, BindMount, Mount, MountSource};
 use common::file::{Content, Delivery, Extent, FileKind, FileSet, Grant};
 use common::secret::Secret;
 use common::{FileId, TaskId};
@@ -131,7 +131,7 @@ impl Kit {
             mounts.push(Mount {
                 target: grant.path(),
                 access: Access::ReadOnly,
-                source: MountSource::Bind { path: path.display().to_string() },
+                source: MountSource::Bind(BindMount::of_path(path.display().to_string())),
             });
         }
         Ok(())

@@ -4,9 +4,10 @@
 use crate::containers::{Containers, Owner, PullProgress};
 use crate::engine::EngineRequest;
 use crate::files::Kit;
-use agent_core::container::{ContainerId, Operation, OperationFailure, Outcome};
+use agent_core::container::{ContainerId, ImageWish, Operation, OperationFailure, Outcome};
 use common::TaskId;
 use common::assignment::Assignment;
+use common::platform::Platform;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -54,8 +55,8 @@ pub(crate) struct Operations<C> {
     launches: Queue,
     stops: Queue,
     pulls: Queue,
-    /// Who waits for which image, in full.
-    pulling: BTreeMap<String, Vec<TaskId>>,
+    /// Who waits for which image, in full, of which platform.
+    pulling: BTreeMap<(String, Option<Platform>), Vec<TaskId>>,
     running: FuturesUnordered<BoxFuture<'static, Finished>>,
 }
 
@@ -82,8 +83,8 @@ impl<C: Containers> Operations<C> {
     pub(crate) fn begin(&mut self, job: Job) {
         let lane = lane(&job.operation);
         match &job.operation {
-            Operation::Pull(image) => {
-                let waiting = self.pulling.entry(image.full().to_owned()).or_default();
+            Operation::Pull(wish) => {
+                let waiting = self.pulling.entry(key(wish)).or_default();
                 waiting.push(job.task);
                 // The others' pull is this one's too.
                 if waiting.len() > 1 {
@@ -101,8 +102,9 @@ impl<C: Containers> Operations<C> {
     }
 
     /// The tasks that wait for an image.
-    pub(crate) fn waiting_for(&self, image: &str) -> &[TaskId] {
-        self.pulling.get(image).map_or(&[], Vec::as_slice)
+    pub(crate) fn waiting_for(&self, image: &str) -> Vec<TaskId> {
+        let of_image = self.pulling.iter().filter(|((full, _), _)| full == image);
+        of_image.flat_map(|(_, tasks)| tasks).copied().collect()
     }
 
     /// Waits for the next operation to end; for ever where there is none.
@@ -113,8 +115,8 @@ impl<C: Containers> Operations<C> {
         self.queue(lane).running -= 1;
         self.fill(lane);
         match operation {
-            Operation::Pull(image) => {
-                let tasks = self.pulling.remove(image.full()).unwrap_or_default();
+            Operation::Pull(wish) => {
+                let tasks = self.pulling.remove(&key(&wish)).unwrap_or_default();
                 tasks.into_iter().map(|task| (task, outcome.clone())).collect()
             }
             Operation::Create(_)
@@ -156,6 +158,10 @@ impl<C: Containers> Operations<C> {
     }
 }
 
+fn key(wish: &ImageWish) -> (String, Option<Platform>) {
+    (wish.image.full().to_owned(), wish.platform.clone())
+}
+
 fn lane(operation: &Operation) -> Lane {
     match operation {
         Operation::Create(_) | Operation::Start(_) => Lane::Launch,
@@ -171,7 +177,7 @@ async fn carry_out<C: Containers>(
     progress: mpsc::Sender<PullProgress>,
 ) -> Outcome {
     match &job.operation {
-        Operation::Pull(image) => Outcome::Pulled(containers.pull(image, progress).await),
+        Operation::Pull(wish) => Outcome::Pulled(containers.pull(wish, progress).await),
         Operation::Create(assignment) => {
             Outcome::Created(create(containers, owner, assignment, job.kit.as_ref()).await)
         }

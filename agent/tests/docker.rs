@@ -5,16 +5,20 @@
 
 #[expect(dead_code, reason = "tests of health use the rest of it")]
 mod engine;
+mod options;
 
 use agent::containers::{Containers, EngineError, EngineNews, LogLine, LogQuery, LogStream};
 use agent::docker::Docker;
-use agent_core::container::{ContainerEventKind, ContainerId, Exit, OperationFailure, Phase, Seen};
+use agent_core::container::{
+    ContainerEventKind, ContainerId, Exit, ImageWish, OperationFailure, Phase, Seen,
+};
 use agent_core::health::Health;
-use common::container::{Access, ContainerSpec, Mount, MountSource};
+use common::container::{
+    Access, BindMount, ContainerSpec, Mount, MountSource, TmpfsMount, VolumeMount,
+};
 use common::resources::Resources;
 use common::service::TaskSpec;
 use engine::{IMAGE, TestEngine};
-use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -86,7 +90,7 @@ async fn what_cannot_be_created_or_started() {
     let nowhere = Mount {
         target: "/data".to_owned(),
         access: Access::ReadWrite,
-        source: MountSource::Bind { path: "/skep/nowhere".to_owned() },
+        source: MountSource::Bind(BindMount::of_path("/skep/nowhere")),
     };
     let cases = [
         (
@@ -102,7 +106,8 @@ async fn what_cannot_be_created_or_started() {
         let created = engine.docker.create(engine.owner, &engine.assignment(spec)).await;
         assert_eq!(created, Err(expected));
     }
-    let nothing = ContainerSpec { entrypoint: vec!["/nothing".to_owned()], ..engine.script("") };
+    let nothing =
+        ContainerSpec { entrypoint: Some(vec!["/nothing".to_owned()]), ..engine.script("") };
     let id = engine.create(nothing).await;
     match engine.docker.start(&id).await {
         Err(OperationFailure::Refused { detail }) => {
@@ -118,7 +123,8 @@ async fn a_registry_that_is_not_there() {
     let engine = TestEngine::open().await;
     let (progress, _words) = mpsc::channel(8);
     let image = "127.0.0.1:1/skep/nope:1".parse().unwrap();
-    match engine.docker.pull(&image, progress).await {
+    let wish = ImageWish { image, platform: None };
+    match engine.docker.pull(&wish, progress).await {
         Err(OperationFailure::RegistryUnreachable { detail }) => {
             assert!(detail.contains("127.0.0.1:1"), "{detail}");
         }
@@ -132,9 +138,10 @@ async fn a_registry_that_says_nothing() {
     // It takes connections and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let image = format!("{}/skep/silent:1", silent.local_addr().unwrap()).parse().unwrap();
+    let wish = ImageWish { image, platform: "linux/arm64".parse().ok() };
     let (progress, _words) = mpsc::channel(8);
     let begin = tokio::time::Instant::now();
-    let pulled = engine.docker.pull(&image, progress).await;
+    let pulled = engine.docker.pull(&wish, progress).await;
     let silence =
         OperationFailure::RegistryUnreachable { detail: "no progress for 5 s".to_owned() };
     assert_eq!(pulled, Err(silence));
@@ -147,8 +154,8 @@ async fn what_a_container_is_given() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("hello"), "from the host\n").unwrap();
     let mount = |target: &str, access, source| Mount { target: target.to_owned(), access, source };
-    let bind = MountSource::Bind { path: folder.path().to_str().unwrap().to_owned() };
-    let anonymous = MountSource::Volume { name: None, driver: None, options: BTreeMap::new() };
+    let bind = MountSource::Bind(BindMount::of_path(folder.path().to_str().unwrap()));
+    let anonymous = MountSource::Volume(VolumeMount::default());
     let script = "cat /host/hello; touch /host/x || echo read-only; touch /root-is || echo no-root; \
                   touch /kept/x && echo volume; touch /tmp/x && echo tmpfs; echo $NAME $(hostname); \
                   echo oops >&2; exit 4";
@@ -156,14 +163,18 @@ async fn what_a_container_is_given() {
         env: vec!["NAME=skep".to_owned()],
         hostname: Some("box".to_owned()),
         read_only: true,
-        init: true,
+        init: Some(true),
         mounts: vec![
             mount("/host", Access::ReadOnly, bind),
             mount("/kept", Access::ReadWrite, anonymous),
             mount(
                 "/tmp",
                 Access::ReadWrite,
-                MountSource::Tmpfs { size_bytes: Some(1 << 20), mode: Some(0o1777) },
+                MountSource::Tmpfs(TmpfsMount {
+                    size_bytes: Some(1 << 20),
+                    mode: Some(0o1777),
+                    options: Vec::new(),
+                }),
             ),
         ],
         ..engine.script(script)

@@ -17,7 +17,7 @@ use agent_core::health::{EarlyChecks, Health, Trial};
 use common::TaskId;
 use common::assignment::{Assignment, AssignmentSet};
 use common::container::{
-    Access, ContainerSpec, HealthCheck, Mount, MountSource, Probe, ProbeCommand,
+    Access, BindMount, ContainerSpec, HealthCheck, Mount, MountSource, Probe, ProbeCommand,
 };
 use common::service::TaskSpec;
 use common::task::{DesiredState, Failure, TaskState};
@@ -49,7 +49,7 @@ impl Shared {
     }
 
     fn given_to(&self, spec: ContainerSpec) -> ContainerSpec {
-        let source = MountSource::Bind { path: self.0.path().to_str().unwrap().to_owned() };
+        let source = MountSource::Bind(BindMount::of_path(self.0.path().to_str().unwrap()));
         let target = "/host".to_owned();
         ContainerSpec { mounts: vec![Mount { target, access: Access::ReadOnly, source }], ..spec }
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::str::FromStr;
 
 /// In the words of image manifests: `linux/arm/v7`, `linux/arm64/v8`, `linux/amd64`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -28,12 +29,56 @@ impl Platform {
     }
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{given}` is not a platform such as linux/amd64 or linux/arm/v7")]
+pub struct BadPlatform {
+    pub given: String,
+}
+
+impl FromStr for Platform {
+    type Err = BadPlatform;
+    fn from_str(text: &str) -> Result<Platform, BadPlatform> {
+        let is_word = |it: &str| {
+            !it.is_empty() && it.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_')
+        };
+        let words: Vec<&str> = text.split('/').collect();
+        let (os, arch, variant) = match words[..] {
+            [os, arch] => (os, arch, None),
+            [os, arch, variant] => (os, arch, Some(variant)),
+            _ => return Err(BadPlatform { given: text.to_owned() }),
+        };
+        if words.iter().any(|it| !is_word(it)) {
+            return Err(BadPlatform { given: text.to_owned() });
+        }
+        Ok(Platform {
+            os: os.to_owned(),
+            arch: arch.to_owned(),
+            variant: variant.map(str::to_owned),
+        })
+    }
+}
+
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.os, self.arch)?;
         match &self.variant {
             Some(variant) => write!(f, "/{variant}"),
             None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn platforms_are_read_as_they_are_written() {
+        for text in ["linux/amd64", "linux/arm/v7"] {
+            assert_eq!(text.parse::<Platform>().map(|it| it.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["", "linux", "linux/", "linux/arm/v7/x", "li nux/arm"] {
+            assert!(text.parse::<Platform>().is_err(), "{text}");
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::health::Health;
 use common::TaskId;
 use common::assignment::Assignment;
 use common::image::ImageRef;
+use common::platform::Platform;
 use std::fmt;
 use std::sync::Arc;
 
@@ -67,13 +68,21 @@ pub enum ContainerEventKind {
 /// What the shell is to do to one task; at most one at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
-    Pull(ImageRef),
+    Pull(ImageWish),
     Create(Arc<Assignment>),
     Start(ContainerId),
     /// With the grace that the container itself carries.
     Stop(ContainerId),
     /// With its anonymous volumes.
     Remove(ContainerId),
+}
+
+/// An image, and which of its platforms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageWish {
+    pub image: ImageRef,
+    /// None: what suits the node.
+    pub platform: Option<Platform>,
 }
 
 /// How an operation ended.

@@ -242,11 +242,11 @@ fn settle_one(entry: &mut Entry, wanted: Wanted, actions: &mut Vec<Action>) {
         return;
     }
     let situation =
-        Situation { wanted, known: &entry.known, image: entry.image, ended: entry.has_ended() };
+        Situation { wanted, known: &entry.known, image: entry.image(), ended: entry.has_ended() };
     let step = next_step(&situation);
     if let Some(operation) = entry.begin(step) {
-        if let Operation::Pull(image) = &operation {
-            actions.extend(entry.advance(preparing(format!("pulling {image}"))));
+        if let Operation::Pull(wish) = &operation {
+            actions.extend(entry.advance(preparing(format!("pulling {}", wish.image))));
         }
         actions.push(Action::Begin { task: entry.task, operation });
     } else if wanted == Wanted::Run {

@@ -62,6 +62,37 @@ fn an_image_is_pulled_only_where_it_is_missing() {
 }
 
 #[test]
+fn who_always_pulls_or_never() {
+    check(
+        "again; begun; listed; all 1=run:always; done 1 pulled; done 1 created; done 1 started",
+        expect![[r#"
+            all 1=run:always: report 1 Accepted, report 1 Preparing "pulling redis:7", pull 1
+            done 1 pulled: create 1
+            done 1 created: report 1 Starting, start 1
+            done 1 started: report 1 Running"#]],
+    );
+    check(
+        "again; begun; listed; all 1=run:always; fail 1 pull registry",
+        expect![[r#"
+        all 1=run:always: report 1 Accepted, report 1 Preparing "pulling redis:7", pull 1
+        fail 1 pull registry: report 1 Rejected (No such image: redis:7; the registry does not answer (why))"#]],
+    );
+    check(
+        "again; begun; listed; all 1=run:never; done 1 created; done 1 started",
+        expect![[r#"
+        all 1=run:never: report 1 Accepted, create 1
+        done 1 created: report 1 Starting, start 1
+        done 1 started: report 1 Running"#]],
+    );
+    check(
+        "again; begun; listed; all 1=run:never; fail 1 create image-missing; begun; listed",
+        expect![[r#"
+            all 1=run:never: report 1 Accepted, create 1
+            fail 1 create image-missing: report 1 Rejected (No such image: redis:7 (this node has not got it, and it is never pulled))"#]],
+    );
+}
+
+#[test]
 fn who_is_stopped_while_pulling_waits_for_no_registry() {
     check(
         "again; begun; listed; all 1=run; fail 1 create image-missing; put 1=stop; progress 1 half;

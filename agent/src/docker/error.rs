@@ -88,7 +88,9 @@ pub(super) fn operation_failure(context: Context, error: &Error) -> OperationFai
 fn is_missing_image(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     // With the containerd image store it is "…: not found" alone.
-    message.contains("no such image") || message.contains("not found")
+    message.contains("no such image")
+        || message.contains("not found")
+        || message.contains("does not match the specified platform")
 }
 
 fn missing_bind_source(message: &str) -> Option<String> {

@@ -1,6 +1,7 @@
 //! Docker Engine. The only place that names bollard.
 
 mod convert;
+mod create;
 mod describe;
 mod error;
 mod events;
@@ -12,18 +13,16 @@ mod pull;
 use crate::containers::{
     Containers, EngineError, EngineNews, LogLine, LogQuery, Owner, PullProgress,
 };
-use agent_core::container::{ContainerId, OperationFailure, Seen};
+use agent_core::container::{ContainerId, ImageWish, OperationFailure, Seen};
 use agent_core::health::Health;
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
-    StartContainerOptions, StopContainerOptions,
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+    StopContainerOptions,
 };
 use bollard::{API_DEFAULT_VERSION, ClientVersion};
 use common::assignment::Assignment;
-use common::image::ImageRef;
 use common::node::NodeDescription;
 use error::{Context, engine_error, operation_failure};
-use health::StartIntervals;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
@@ -40,7 +39,14 @@ const CALL_LIMIT_SECONDS: u64 = 10 * 365 * 24 * 3_600;
 pub struct Docker {
     address: String,
     /// Made when it is needed first, and anew after the engine was lost: it may have been upgraded.
-    client: Mutex<Option<bollard::Docker>>,
+    client: Mutex<Option<Client>>,
+}
+
+#[derive(Debug, Clone)]
+struct Client {
+    docker: bollard::Docker,
+    /// Of the interface, as both sides know it.
+    version: ClientVersion,
 }
 
 impl Docker {
@@ -49,8 +55,11 @@ impl Docker {
         Docker { address: address.to_owned(), client: Mutex::new(None) }
     }
 
-    /// The connection with the version of the interface that both sides know.
     async fn client(&self) -> Result<bollard::Docker, EngineError> {
+        self.versioned_client().await.map(|it| it.docker)
+    }
+
+    async fn versioned_client(&self) -> Result<Client, EngineError> {
         let mut client = self.client.lock().await;
         if let Some(client) = client.as_ref() {
             return Ok(client.clone());
@@ -59,7 +68,7 @@ impl Docker {
         Ok(client.insert(connected).clone())
     }
 
-    async fn connect(&self) -> Result<bollard::Docker, EngineError> {
+    async fn connect(&self) -> Result<Client, EngineError> {
         let socket = self.address.strip_prefix("unix://").unwrap_or(&self.address);
         if !socket.starts_with('/') {
             return Err(EngineError::BadAddress { address: self.address.clone() });
@@ -76,9 +85,9 @@ impl Docker {
         // bollard names no version in the paths it asks for; an engine that is newer than we are
         // may mean something else by them then.
         let agreed = if api < *API_DEFAULT_VERSION { api } else { *API_DEFAULT_VERSION };
-        let client = bollard::Docker::connect_with_unix(socket, CALL_LIMIT_SECONDS, &agreed)
-            .map_err(|error| self.error(error))?;
-        Ok(client.with_request_modifier(move |request| convert::with_version(request, agreed)))
+        let docker =
+            client.with_request_modifier(move |request| convert::with_version(request, agreed));
+        Ok(Client { docker, version: agreed })
     }
 
     fn error(&self, error: bollard::errors::Error) -> EngineError {
@@ -87,7 +96,11 @@ impl Docker {
 
     /// Where the engine is to do something for a task.
     async fn client_for_task(&self) -> Result<bollard::Docker, OperationFailure> {
-        self.client()
+        self.versioned_client_for_task().await.map(|it| it.docker)
+    }
+
+    async fn versioned_client_for_task(&self) -> Result<Client, OperationFailure> {
+        self.versioned_client()
             .await
             .map_err(|error| OperationFailure::EngineAway { detail: error.to_string() })
     }
@@ -170,10 +183,10 @@ impl Containers for Docker {
 
     async fn pull(
         &self,
-        image: &ImageRef,
+        wish: &ImageWish,
         progress: mpsc::Sender<PullProgress>,
     ) -> Result<(), OperationFailure> {
-        pull::pull(&self.client_for_task().await?, image, progress).await
+        pull::pull(&self.client_for_task().await?, wish, progress).await
     }
 
     async fn create(
@@ -181,19 +194,8 @@ impl Containers for Docker {
         owner: Owner,
         assignment: &Assignment,
     ) -> Result<ContainerId, OperationFailure> {
-        let client = self.client_for_task().await?;
-        let name = assignment.container_name();
-        let options = CreateContainerOptionsBuilder::new().name(&name).build();
-        let mut body = convert::container(owner, assignment);
-        let start_intervals = StartIntervals::of(&client);
-        let check = assignment.spec.container.health.as_ref();
-        body.healthcheck = check.map(|it| health::health_config(it, start_intervals));
-        within_operation(async {
-            let created = client.create_container(Some(options), body).await;
-            let created = created.map_err(self.failure(Context::Create))?;
-            Ok(ContainerId(created.id))
-        })
-        .await
+        let client = self.versioned_client_for_task().await?;
+        within_operation(create::create(&client, owner, assignment)).await
     }
 
     async fn start(&self, container: &ContainerId) -> Result<Health, OperationFailure> {

@@ -2,7 +2,7 @@
 
 use super::error::pull_failure;
 use crate::containers::PullProgress;
-use agent_core::container::OperationFailure;
+use agent_core::container::{ImageWish, OperationFailure};
 use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::CreateImageInfo;
@@ -22,12 +22,16 @@ const WORD_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) async fn pull(
     client: &Docker,
-    image: &ImageRef,
+    wish: &ImageWish,
     progress: mpsc::Sender<PullProgress>,
 ) -> Result<(), OperationFailure> {
+    let image = &wish.image;
     // The reference in full always has a tag or a digest: without one, all tags would be pulled.
-    let options = CreateImageOptionsBuilder::new().from_image(image.full()).build();
-    let steps = client.create_image(Some(options), None, None);
+    let mut options = CreateImageOptionsBuilder::new().from_image(image.full());
+    if let Some(platform) = &wish.platform {
+        options = options.platform(&platform.to_string());
+    }
+    let steps = client.create_image(Some(options.build()), None, None);
     tokio::pin!(steps);
     let mut meter = Meter::default();
     let mut last_word = Instant::now();

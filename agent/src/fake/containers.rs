@@ -6,11 +6,10 @@ use crate::containers::{
 };
 use crate::host;
 use agent_core::container::{
-    ContainerEvent, ContainerEventKind, ContainerId, Exit, OperationFailure, Phase, Seen,
+    ContainerEvent, ContainerEventKind, ContainerId, Exit, ImageWish, OperationFailure, Phase, Seen,
 };
 use agent_core::health::Health;
 use common::assignment::Assignment;
-use common::image::ImageRef;
 use common::node::{Engine, NodeDescription};
 use common::resources::Resources;
 use std::collections::BTreeSet;
@@ -174,9 +173,10 @@ impl Containers for FakeEngine {
 
     async fn pull(
         &self,
-        image: &ImageRef,
+        wish: &ImageWish,
         progress: mpsc::Sender<PullProgress>,
     ) -> Result<(), OperationFailure> {
+        let image = &wish.image;
         self.called(Call::Pull, image.full().to_owned(), Duration::ZERO).await?;
         let registry = self.state().registry.get(image.full()).copied();
         match registry {

@@ -95,7 +95,7 @@ fn files_lie_as_they_are_granted_and_go_with_their_task() {
     assert_eq!(mounts.len(), expected.len());
     for (number, (mount, (target, mode, content))) in mounts.iter().zip(expected).enumerate() {
         let path = folder.join(number.to_string());
-        let source = MountSource::Bind { path: path.display().to_string() };
+        let source = MountSource::Bind(BindMount::of_path(path.display().to_string()));
         assert_eq!((mount.target.as_str(), mount.access), (target, Access::ReadOnly));
         assert_eq!(mount.source, source);
         let metadata = std::fs::metadata(&path).expect("it is there");

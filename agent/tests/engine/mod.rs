@@ -21,6 +21,8 @@ use tokio::sync::{OnceCell, mpsc};
 pub(crate) const IMAGE: &str = "skep-test-agent:1";
 /// With a health check that fails.
 pub(crate) const SICK_IMAGE: &str = "skep-test-agent-sick:1";
+/// The same with an entry point and a command of its own.
+pub(crate) const IMAGE_WITH_ENTRY: &str = "skep-test-agent:entry";
 const LIMIT: Duration = Duration::from_secs(20);
 
 static IMAGE_MADE: OnceCell<()> = OnceCell::const_new();
@@ -60,14 +62,16 @@ impl TestEngine {
         }
         std::fs::copy("/bin/busybox", bin.join("busybox"))
             .expect("package busybox-static is needed");
-        for tool in ["sh", "sleep", "cat", "touch", "hostname", "seq", "tr", "true"] {
+        for tool in ["sh", "sleep", "cat", "touch", "hostname", "seq", "tr", "true", "readlink"] {
             std::os::unix::fs::symlink("busybox", bin.join(tool)).unwrap();
         }
         let path: &Path = folder.path();
         let tar = Command::new("tar").arg("-C").arg(path).args(["-c", "."]).output().unwrap();
         assert!(tar.status.success(), "{tar:?}");
         let sick = "&changes=HEALTHCHECK%20CMD%20echo%20sick%3B%20exit%201";
-        for (image, changes) in [(IMAGE, ""), (SICK_IMAGE, sick)] {
+        let entry = "&changes=ENTRYPOINT%20%5B%22/bin/sh%22,%22-c%22,%22echo%20entry%20%240%22%5D\
+                     &changes=CMD%20%5B%22default%22%5D";
+        for (image, changes) in [(IMAGE, ""), (SICK_IMAGE, sick), (IMAGE_WITH_ENTRY, entry)] {
             let (name, tag) = image.split_once(':').unwrap();
             let path = format!("/images/create?fromSrc=-&repo={name}&tag={tag}{changes}");
             let (status, words) = self.ask("POST", &path, &tar.stdout).await;
@@ -95,7 +99,7 @@ impl TestEngine {
 
     pub(crate) fn script(&self, script: &str) -> ContainerSpec {
         let command = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
-        ContainerSpec { args: command, ..ContainerSpec::of_image(IMAGE.parse().unwrap()) }
+        ContainerSpec { args: Some(command), ..ContainerSpec::of_image(IMAGE.parse().unwrap()) }
     }
 
     pub(crate) fn assignment(&self, spec: ContainerSpec) -> Assignment {
@@ -150,9 +154,13 @@ impl TestEngine {
         collected
     }
 
-    pub(crate) async fn volumes_of(&self, id: &ContainerId) -> Vec<String> {
+    pub(crate) async fn inspect(&self, id: &ContainerId) -> serde_json::Value {
         let (_, body) = self.ask("GET", &format!("/containers/{id}/json"), &[]).await;
-        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        serde_json::from_str(&body).unwrap()
+    }
+
+    pub(crate) async fn volumes_of(&self, id: &ContainerId) -> Vec<String> {
+        let body = self.inspect(id).await;
         let mounts = body["Mounts"].as_array().unwrap().iter();
         let volumes = mounts.filter(|it| it["Type"] == "volume");
         volumes.map(|it| it["Name"].as_str().unwrap().to_owned()).collect()

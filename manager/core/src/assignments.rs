@@ -4,7 +4,6 @@ use crate::state::State;
 use common::NodeId;
 use common::TaskId;
 use common::assignment::{Assignment, AssignmentSet};
-use common::service::TaskSpec;
 use common::task::{DesiredState, Task};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,10 +41,6 @@ pub fn difference(state: &State, node: NodeId, told: &mut Told) -> Option<Assign
 }
 
 /// What a task runs.
-pub(crate) fn spec_of<'a>(state: &'a State, task: &Task) -> Option<&'a Arc<TaskSpec>> {
-    Some(&state.service(task.service)?.spec.task)
-}
-
 fn assignment(state: &State, task: &Task) -> Option<Assignment> {
     let service = state.service(task.service)?;
     Some(Assignment {
@@ -56,7 +51,7 @@ fn assignment(state: &State, task: &Task) -> Option<Assignment> {
         slot: task.slot,
         node: task.placement.node()?,
         desired: desired(task),
-        spec: Arc::clone(spec_of(state, task)?),
+        spec: Arc::clone(state.task_spec(task)?),
     })
 }
 

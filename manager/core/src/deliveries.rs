@@ -1,7 +1,6 @@
 //! Which configs and secrets one node is given: those that its tasks need, each once, and for no
 //! longer than they may need them.
 
-use crate::assignments::spec_of;
 use crate::state::State;
 use common::file::{Delivery, Extent, FileKind, FileSet};
 use common::task::{DesiredState, Task};
@@ -39,7 +38,7 @@ fn set(state: &State, extent: Extent, files: impl Iterator<Item = FileId>) -> Fi
 
 fn needed(state: &State, node: NodeId) -> BTreeSet<FileId> {
     let tasks = state.tasks_on(node).filter(|it| may_begin(it));
-    let specs = tasks.filter_map(|it| spec_of(state, it));
+    let specs = tasks.filter_map(|it| state.task_spec(it));
     let grants = specs.flat_map(|it| it.container.grants.iter());
     grants.map(|it| it.file).filter(|it| state.file(*it).is_some()).collect()
 }

@@ -1,22 +1,18 @@
 //! What users ask for, checked against the state and turned into changes.
 
+mod spec;
+
 use crate::change::Change;
 use crate::file_requests;
 use crate::lookup::{self, NotFound};
 use crate::state::State;
-use common::container::MountSource;
 use common::node::{Availability, Incapability, Node, NodeKind, NodeSpec, Role};
-use common::resources::display_cpus;
 use common::service::{Mode, ServiceSpec};
-use common::units::display_bytes;
 use common::{IdGen, NodeId, ServiceId, Version};
+use spec::check_spec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Docker's own floor; less than this the engine refuses on every node.
-const MEMORY_LIMIT_LEAST: u64 = 6 << 20;
-const REPLICAS_MAX: u32 = 100_000;
 
 /// Why a request changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,102 +52,12 @@ pub fn create_service(state: &State, spec: ServiceSpec, ids: &mut IdGen) -> Answ
     Ok(Created { id, changes, warnings })
 }
 
-fn check_spec(spec: &ServiceSpec) -> Answer<()> {
-    let task = &spec.task;
-    let invalid = |text: String| Err(Refused::Invalid(text));
-    if let Mode::Replicated { replicas } = spec.mode
-        && replicas > REPLICAS_MAX
-    {
-        return invalid(format!("{replicas} replicas are more than {REPLICAS_MAX}, the maximum"));
-    }
-    let limit = task.limits.memory_bytes;
-    if limit != 0 && limit < MEMORY_LIMIT_LEAST {
-        return invalid(format!(
-            "a memory limit of {} is below 6MiB, the minimum",
-            display_bytes(limit)
-        ));
-    }
-    if limit != 0 && limit < task.reservations.memory_bytes {
-        return invalid(format!(
-            "the memory limit ({}) is below the reservation ({})",
-            display_bytes(limit),
-            display_bytes(task.reservations.memory_bytes)
-        ));
-    }
-    if task.limits.cpu_nanos != 0 && task.limits.cpu_nanos < task.reservations.cpu_nanos {
-        return invalid(format!(
-            "the CPU limit ({}) is below the reservation ({})",
-            display_cpus(task.limits.cpu_nanos),
-            display_cpus(task.reservations.cpu_nanos)
-        ));
-    }
-    if task.replicas_max_per_node == Some(0) {
-        return invalid("at most 0 replicas per node would run nothing: leave it out".to_owned());
-    }
-    check_mounts(spec)?;
-    file_requests::check_targets(spec)?;
-    if let Some(signal) = &task.container.stop_signal
-        && !is_signal(signal)
-    {
-        return invalid(format!(
-            "`{signal}` is not a signal: SIGTERM, INT, 9, SIGRTMIN+3 and the like are"
-        ));
-    }
-    match task.container.env.iter().find(|it| it.is_empty() || it.starts_with('=')) {
-        Some(bad) => invalid(format!("`{bad}` is not an environment variable: NAME=value is")),
-        None => Ok(()),
-    }
-}
-
-/// As Docker Engine takes them; with another one no container would ever start.
-fn is_signal(given: &str) -> bool {
-    const NAMES: [&str; 36] = [
-        "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT",
-        "KILL", "PIPE", "POLL", "PROF", "PWR", "QUIT", "RTMAX", "RTMIN", "SEGV", "STKFLT", "STOP",
-        "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "USR1", "USR2", "VTALRM", "WINCH",
-        "XCPU", "XFSZ",
-    ];
-    const REAL_TIME: std::ops::RangeInclusive<u32> = 1..=15;
-    if let Ok(number) = given.parse::<u32>() {
-        return (1..=64).contains(&number);
-    }
-    let name = given.to_ascii_uppercase();
-    let name = name.strip_prefix("SIG").unwrap_or(&name);
-    let offset = name.strip_prefix("RTMIN+").or_else(|| name.strip_prefix("RTMAX-"));
-    let is_real_time =
-        offset.and_then(|it| it.parse().ok()).is_some_and(|it| REAL_TIME.contains(&it));
-    is_real_time || NAMES.contains(&name)
-}
-
-fn check_mounts(spec: &ServiceSpec) -> Answer<()> {
-    let mut targets = BTreeSet::new();
-    for mount in &spec.task.container.mounts {
-        let target = &mount.target;
-        if !target.starts_with('/') {
-            return Err(Refused::Invalid(format!(
-                "mount target `{target}` is not an absolute path"
-            )));
-        }
-        if !targets.insert(target.trim_end_matches('/')) {
-            return Err(Refused::Invalid(format!("two mounts have the target `{target}`")));
-        }
-        match &mount.source {
-            MountSource::Bind { path } if !path.starts_with('/') => {
-                return Err(Refused::Invalid(format!(
-                    "bind source `{path}` is not an absolute path"
-                )));
-            }
-            MountSource::Bind { .. } | MountSource::Volume { .. } | MountSource::Tmpfs { .. } => {}
-        }
-    }
-    Ok(())
-}
-
 /// Limits that some node takes without effect.
 fn warnings(state: &State, spec: &ServiceSpec) -> Vec<String> {
     let asked = [
         (spec.task.limits.memory_bytes > 0, Incapability::MemoryLimit),
         (spec.task.limits.cpu_nanos > 0, Incapability::CpuLimit),
+        (spec.task.pids_max.is_some(), Incapability::PidsLimit),
     ];
     let mut warnings = Vec::new();
     for (_, incapability) in asked.iter().filter(|(is_asked, _)| *is_asked) {

@@ -1,6 +1,6 @@
 //! Configs and secrets in the core: made, changed, granted, delivered and removed.
 
-use common::container::{Access, ContainerSpec, Mount, MountSource};
+use common::container::{Access, ContainerSpec, Mount, MountSource, TmpfsMount};
 use common::file::{
     CONFIG_BYTES_MAX, Content, Digest, Extent, FileKind, Grant, NewFile, SEAL_BYTES,
     SECRET_BYTES_MAX,
@@ -233,7 +233,7 @@ fn targets_are_checked() {
     container.mounts.push(Mount {
         target: "/data/".to_owned(),
         access: Access::ReadWrite,
-        source: MountSource::Tmpfs { size_bytes: None, mode: None },
+        source: MountSource::Tmpfs(TmpfsMount::default()),
     });
     assert!(file_requests::check_targets(&over_mount).is_err());
     let mode = Grant { mode: 0o4755, ..good.clone() };

@@ -27,10 +27,10 @@ use target::Target;
 #[derive(Debug, Parser)]
 #[command(name = "skep", version, max_term_width = 100)]
 struct Arguments {
-    /// The socket of the daemon that is asked
+    /// The socket of the daemon that is asked; before the command, as services have a --host too
     #[arg(
         long,
-        global = true,
+        short = 'H',
         env = "SKEP_HOST",
         default_value = "/run/skep/skep.sock",
         value_name = "SOCKET"
@@ -164,7 +164,8 @@ mod tests {
             "node promote a b",
             "node rm --force a",
             "service create -d -q --name web nginx sh -c x -d",
-            "service ls --host /tmp/s",
+            "--host /tmp/s service ls",
+            "-H /tmp/s service create --host db:10.0.0.7 nginx",
             "service ps --filter desired-state=running web",
             "service inspect --format json web",
             "service scale -d web=3 db=1",

@@ -13,7 +13,7 @@ use super::out;
 use super::progress::{Telling, wait};
 use super::reading;
 use super::render::logs::LineStyle;
-use super::render::{service_json, services, tasks};
+use super::render::{service_json, service_page, services, tasks};
 use super::seen::{SeenService, SeenTask, all};
 use super::target::{Target, accept};
 use super::update::{self, History, Rollback, Update};
@@ -257,7 +257,7 @@ async fn inspect(target: &Target, given: Inspect) -> Result<(), CliError> {
     if !given.pretty {
         return out::write(&service_json::inspect(&found));
     }
-    let pages: Vec<String> = found.iter().map(services::pretty).collect();
+    let pages: Vec<String> = found.iter().map(service_page::pretty).collect();
     out::write(&pages.join("\n"))
 }
 

@@ -1,7 +1,7 @@
 //! `skep service update`, `rollback` and `history`.
 
 use super::args::format::Format;
-use super::args::update::UpdateFlags;
+use super::args::service_update::UpdateFlags;
 use super::error::CliError;
 use super::out;
 use super::progress::wait;
@@ -56,9 +56,13 @@ async fn find(target: &Target, service: String) -> Result<(SeenService, Stamp), 
 }
 
 pub(super) async fn update(target: &Target, given: Update) -> Result<(), CliError> {
+    if given.flags.is_rollback() {
+        let Update { waiting, service, .. } = given;
+        return rollback(target, Rollback { waiting, to: None, service }).await;
+    }
     let (found, _) = find(target, given.service.clone()).await?;
     let service = &found.service;
-    let edited = given.flags.edit(&service.spec);
+    let edited = given.flags.spec(&service.spec, &|name| std::env::var(name).ok());
     let spec = edited.map_err(|error| CliError::Usage(error.to_string()))?;
     let request = v1::UpdateServiceRequest {
         id: service.id.0,

@@ -68,6 +68,14 @@ where
     T::try_from(W::try_from(number).map_err(unknown)?)
 }
 
+fn specified_if_any<W, T>(number: Option<i32>, field: &'static str) -> Result<Option<T>, Malformed>
+where
+    W: TryFrom<i32>,
+    T: TryFrom<W, Error = Malformed>,
+{
+    number.map(|it| specified::<W, T>(it, field)).transpose()
+}
+
 impl From<std::convert::Infallible> for Malformed {
     fn from(never: std::convert::Infallible) -> Malformed {
         match never {}

@@ -1,11 +1,11 @@
 //! What goes out comes back as it was, through bytes; and what makes no sense is refused.
 
+mod container;
+
 use super::{Malformed, read_assignments};
 use crate::v1;
 use common::assignment::{Assignment, AssignmentSet};
-use common::container::{
-    Access, ContainerSpec, HealthCheck, Mount, MountSource, Probe, ProbeCommand,
-};
+use common::container::ContainerSpec;
 use common::node::{
     Availability, DownReason, Engine, Incapability, NodeDescription, NodeKind, NodeSpec, NodeState,
     NodeStatus, Role,
@@ -23,6 +23,7 @@ use common::update::{
     FailureAction, Ratio, Update, UpdateOrder, UpdatePolicy, UpdateState, UpdateTrouble,
 };
 use common::{NodeId, ServiceId, Stamp, TaskId, Timestamp, Version, WallTime};
+use container::full_container;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -54,58 +55,8 @@ fn plain_task_spec() -> TaskSpec {
 }
 
 fn full_task_spec() -> TaskSpec {
-    let mounts = vec![
-        Mount {
-            target: "/data".to_owned(),
-            access: Access::ReadOnly,
-            source: MountSource::Bind { path: "/srv".to_owned() },
-        },
-        Mount {
-            target: "/var".to_owned(),
-            access: Access::ReadWrite,
-            source: MountSource::Volume {
-                name: Some("v".to_owned()),
-                driver: Some("local".to_owned()),
-                options: labels(&[("type", "nfs")]),
-            },
-        },
-        Mount {
-            target: "/anonymous".to_owned(),
-            access: Access::ReadWrite,
-            source: MountSource::Volume { name: None, driver: None, options: BTreeMap::new() },
-        },
-        Mount {
-            target: "/tmp".to_owned(),
-            access: Access::ReadWrite,
-            source: MountSource::Tmpfs { size_bytes: Some(1 << 20), mode: Some(0o1777) },
-        },
-    ];
     TaskSpec {
-        container: ContainerSpec {
-            image: "ghcr.io/a/b@sha256:00ff".parse().expect("an image"),
-            entrypoint: words("/bin/sh -c"),
-            args: words("echo hi"),
-            env: words("A=1 B="),
-            labels: labels(&[("a", "b")]),
-            hostname: Some("h".to_owned()),
-            workdir: Some("/w".to_owned()),
-            user: Some("1000:1000".to_owned()),
-            mounts,
-            stop_signal: Some("SIGINT".to_owned()),
-            stop_grace: Duration::from_millis(1_500),
-            init: true,
-            tty: true,
-            read_only: true,
-            health: Some(HealthCheck::Enabled(Probe {
-                test: Some(ProbeCommand::Exec(words("true --fast"))),
-                interval: Some(Duration::from_millis(1)),
-                timeout: Some(Duration::from_millis(2)),
-                retries: Some(3),
-                start_period: Some(Duration::from_millis(4)),
-                start_interval: Some(Duration::from_millis(5)),
-            })),
-            grants: super::file_round_trip::grants(),
-        },
+        container: full_container(),
         limits: Resources { cpu_nanos: 1, memory_bytes: 2 },
         reservations: Resources { cpu_nanos: 3, memory_bytes: 4 },
         restart: RestartPolicy {
@@ -157,16 +108,6 @@ fn troubles_of_updates() {
         UpdateTrouble::NoProgress { for_at_least: Duration::from_millis(1) },
     ] {
         comes_back::<v1::UpdateTrouble, UpdateTrouble>(&trouble);
-    }
-}
-
-#[test]
-fn health_checks() {
-    let shell = Probe { test: Some(ProbeCommand::Shell("curl -f".to_owned())), ..Probe::default() };
-    for health in
-        [HealthCheck::Disabled, HealthCheck::Enabled(Probe::default()), HealthCheck::Enabled(shell)]
-    {
-        comes_back::<v1::HealthCheck, HealthCheck>(&health);
     }
 }
 

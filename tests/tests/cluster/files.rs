@@ -33,7 +33,7 @@ fn mounted(cluster: &Cluster, service: &str) -> Option<BTreeMap<String, PathBuf>
     let mut running = cluster.nodes().iter().flat_map(|it| it.engine().running());
     let container = running.find(|it| it.name.starts_with(&begin))?;
     let mounts = container.mounts.into_iter().map(|it| match it.source {
-        MountSource::Bind { path } => (it.target, PathBuf::from(path)),
+        MountSource::Bind(bind) => (it.target, PathBuf::from(bind.path)),
         MountSource::Volume { .. } | MountSource::Tmpfs { .. } => panic!("{it:?}"),
     });
     Some(mounts.collect())

@@ -2,14 +2,15 @@
 
 use super::Action;
 use crate::container::{
-    ContainerEvent, ContainerEventKind, ContainerId, Operation, OperationFailure, Outcome, Phase,
-    Seen,
+    ContainerEvent, ContainerEventKind, ContainerId, ImageWish, Operation, OperationFailure,
+    Outcome, Phase, Seen,
 };
 use crate::health::{Health, Probe};
 use crate::reports::TaskReport;
 use crate::task_machine::{Busy, End, Image, Known, Step, Wanted};
 use common::TaskId;
 use common::assignment::Assignment;
+use common::container::PullPolicy;
 use common::task::{Failure, Observation, TaskState};
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ pub(super) struct Entry {
     pub(super) moved: bool,
     /// An operation was refused; it waits for the next listing.
     pub(super) balks: bool,
-    pub(super) image: Image,
+    image: Image,
     pub(super) busy: Option<Busy>,
     pub(super) observed: Option<Observation>,
     /// The engine has said once that a container of its name exists.
@@ -68,6 +69,19 @@ impl Entry {
         runs || begins || !self.has_ended()
     }
 
+    /// What is known of its image, as far as its service cares: who always pulls takes what is
+    /// there for nothing.
+    pub(super) fn image(&self) -> Image {
+        match (self.image, self.pull_policy()) {
+            (Image::Untried, PullPolicy::Always) => Image::Missing,
+            (image, PullPolicy::Always | PullPolicy::Missing | PullPolicy::Never) => image,
+        }
+    }
+
+    fn pull_policy(&self) -> PullPolicy {
+        self.assignment.as_ref().map_or_else(Default::default, |it| it.spec.container.pull_policy)
+    }
+
     /// Only ever forward; a report comes out where it is news.
     pub(super) fn advance(&mut self, observation: Observation) -> Option<Action> {
         self.assignment.as_ref()?;
@@ -94,8 +108,9 @@ impl Entry {
         let (busy, operation) = match step {
             Step::Nothing => return None,
             Step::Pull => {
-                let image = self.assignment.as_ref()?.spec.container.image.clone();
-                (Busy::Pull, Operation::Pull(image))
+                let container = &self.assignment.as_ref()?.spec.container;
+                let (image, platform) = (container.image.clone(), container.platform.clone());
+                (Busy::Pull, Operation::Pull(ImageWish { image, platform }))
             }
             Step::Create => {
                 (Busy::Create, Operation::Create(Arc::clone(self.assignment.as_ref()?)))
@@ -260,8 +275,16 @@ impl Entry {
                 Some(Action::List)
             }
             OperationFailure::ImageMissing if self.image == Image::Untried => {
-                self.image = Image::Missing;
-                None
+                match self.pull_policy() {
+                    PullPolicy::Always | PullPolicy::Missing => {
+                        self.image = Image::Missing;
+                        None
+                    }
+                    PullPolicy::Never => {
+                        let detail = "this node has not got it, and it is never pulled".to_owned();
+                        self.refused(OperationFailure::NoSuchImage { detail }, done)
+                    }
+                }
             }
             OperationFailure::NameTaken
             | OperationFailure::ImageMissing

@@ -10,7 +10,7 @@ use agent_core::health::{EarlyChecks, Health, Probe, Trial};
 use agent_core::reports::TaskReport;
 use agent_core::worker::{Action, BootMark, Input, Worker};
 use common::assignment::{Assignment, AssignmentSet};
-use common::container::ContainerSpec;
+use common::container::{ContainerSpec, PullPolicy};
 use common::service::TaskSpec;
 use common::task::{DesiredState, Slot};
 use common::{NodeId, ServiceId, TaskId};
@@ -95,6 +95,8 @@ pub(crate) fn container(task: TaskId) -> ContainerId {
 
 fn assigned(text: &str) -> Assignment {
     let (name, desired) = text.split_once('=').unwrap();
+    let (desired, policy) = desired.split_once(':').unwrap_or((desired, "missing"));
+    let policy = PullPolicy::WORDS.iter().find(|(word, _)| *word == policy).unwrap().1;
     let desired = match desired {
         "ready" => DesiredState::Ready,
         "run" => DesiredState::Running,
@@ -102,7 +104,9 @@ fn assigned(text: &str) -> Assignment {
         "remove" => DesiredState::Remove,
         other => panic!("{other}"),
     };
-    assignment(task(name), desired)
+    let mut assignment = assignment(task(name), desired);
+    Arc::make_mut(&mut assignment.spec).container.pull_policy = policy;
+    assignment
 }
 
 pub(crate) fn assignment(task: TaskId, desired: DesiredState) -> Assignment {

@@ -1,5 +1,6 @@
 //! What of a node's disks and memory a container sees.
 
+pub use common::container::Propagation;
 use std::path::PathBuf;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,14 +35,4 @@ pub enum MountKind {
         mode: Option<u32>,
         options: Vec<String>,
     },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Propagation {
-    Private,
-    RecursivePrivate,
-    Shared,
-    RecursiveShared,
-    Slave,
-    RecursiveSlave,
 }

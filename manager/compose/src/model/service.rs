@@ -1,8 +1,12 @@
 //! A service: one container's settings, and how many of them are to run where.
 
 use super::{Deploy, Mount, Pairs};
-pub use common::container::{HealthCheck, Probe, ProbeCommand};
+pub use common::container::{
+    CgroupNamespace, Device, HealthCheck, HostAddress, IpcNamespace, Kernel, Logging, PidNamespace,
+    Probe, ProbeCommand, PullPolicy, Swap, Ulimit, UserNamespace, UtsNamespace,
+};
 use common::image::ImageRef;
+use common::platform::Platform;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,7 +14,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {
     pub image: ImageRef,
-    pub platform: Option<String>,
+    pub platform: Option<Platform>,
     pub pull_policy: Option<PullPolicy>,
     /// None: the image's own; empty: none at all.
     pub entrypoint: Option<Vec<String>>,
@@ -49,19 +53,6 @@ pub struct Service {
     pub deploy: Deploy,
     /// `x-at-most-one`: rather none than two tasks.
     pub at_most_one: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PullPolicy {
-    Always,
-    Missing,
-    Never,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Logging {
-    pub driver: Option<String>,
-    pub options: Pairs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,13 +127,6 @@ pub struct ExposedPort {
     pub protocol: Protocol,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HostAddress {
-    Ip(IpAddr),
-    /// The node that the task runs on.
-    HostGateway,
-}
-
 /// A secret or config in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
@@ -152,86 +136,4 @@ pub struct Grant {
     pub uid: Option<String>,
     pub gid: Option<String>,
     pub mode: Option<u32>,
-}
-
-/// What the kernel is asked to do differently for the container.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Kernel {
-    pub privileged: bool,
-    pub capabilities_added: Vec<String>,
-    pub capabilities_dropped: Vec<String>,
-    pub security_options: Vec<String>,
-    pub devices: Vec<Device>,
-    pub device_cgroup_rules: Vec<String>,
-    pub pid: Option<PidNamespace>,
-    pub ipc: Option<IpcNamespace>,
-    pub uts: Option<UtsNamespace>,
-    pub user_namespace: Option<UserNamespace>,
-    pub cgroup: Option<CgroupNamespace>,
-    pub cgroup_parent: Option<String>,
-    pub runtime: Option<String>,
-    pub storage_options: Pairs,
-    pub sysctls: Pairs,
-    pub ulimits: BTreeMap<String, Ulimit>,
-    pub shm_bytes: Option<u64>,
-    pub oom_kill_disable: bool,
-    pub oom_score_adjustment: Option<i64>,
-    pub memory_swap: Option<Swap>,
-    pub memory_swappiness: Option<u64>,
-    pub cpu_shares: Option<u64>,
-    pub cpu_period_micros: Option<u64>,
-    pub cpu_quota_micros: Option<i64>,
-    pub cpu_realtime_period_micros: Option<u64>,
-    pub cpu_realtime_runtime_micros: Option<u64>,
-    pub cpu_set: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Device {
-    pub source: String,
-    pub target: String,
-    pub permissions: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PidNamespace {
-    Host,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IpcNamespace {
-    Host,
-    None,
-    Private,
-    Shareable,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UtsNamespace {
-    Host,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UserNamespace {
-    Host,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CgroupNamespace {
-    Host,
-    Private,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ulimit {
-    /// -1: no limit.
-    pub soft: i64,
-    pub hard: i64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Swap {
-    Unlimited,
-    /// Memory and swap together.
-    Bytes(u64),
 }

@@ -8,13 +8,6 @@ use crate::model::{
 use crate::problem::{Fault, quote};
 use std::collections::BTreeMap;
 
-const IPC: [(&str, IpcNamespace); 4] = [
-    ("host", IpcNamespace::Host),
-    ("none", IpcNamespace::None),
-    ("private", IpcNamespace::Private),
-    ("shareable", IpcNamespace::Shareable),
-];
-
 pub(super) fn kernel(fields: &Fields<'_>) -> Kernel {
     Kernel {
         privileged: fields.flag("privileged").unwrap_or(false),
@@ -23,15 +16,11 @@ pub(super) fn kernel(fields: &Fields<'_>) -> Kernel {
         security_options: fields.texts("security_opt"),
         devices: fields.items("devices").iter().filter_map(device).collect(),
         device_cgroup_rules: fields.texts("device_cgroup_rules"),
-        pid: own_or(fields, "pid", &[("host", PidNamespace::Host)]),
-        ipc: own_or(fields, "ipc", &IPC),
-        uts: own_or(fields, "uts", &[("host", UtsNamespace::Host)]),
-        user_namespace: own_or(fields, "userns_mode", &[("host", UserNamespace::Host)]),
-        cgroup: own_or(
-            fields,
-            "cgroup",
-            &[("host", CgroupNamespace::Host), ("private", CgroupNamespace::Private)],
-        ),
+        pid: own_or(fields, "pid", PidNamespace::WORDS),
+        ipc: own_or(fields, "ipc", IpcNamespace::WORDS),
+        uts: own_or(fields, "uts", UtsNamespace::WORDS),
+        user_namespace: own_or(fields, "userns_mode", UserNamespace::WORDS),
+        cgroup: own_or(fields, "cgroup", CgroupNamespace::WORDS),
         cgroup_parent: fields.word("cgroup_parent"),
         runtime: fields.word("runtime"),
         storage_options: fields.pairs("storage_opt"),

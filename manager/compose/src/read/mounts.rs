@@ -58,20 +58,12 @@ fn bind(fields: &Fields<'_>) -> Option<MountKind> {
         fields.reader.error(Fault::new(fields.at(), "a bind mount wants a `source`"));
         return None;
     };
-    let propagations = [
-        ("private", Propagation::Private),
-        ("rprivate", Propagation::RecursivePrivate),
-        ("shared", Propagation::Shared),
-        ("rshared", Propagation::RecursiveShared),
-        ("slave", Propagation::Slave),
-        ("rslave", Propagation::RecursiveSlave),
-    ];
     let options = fields.object("bind");
     let create = options.and_then(|it| it.flag("create_host_path"));
     Some(MountKind::Bind {
         source: PathBuf::from(source),
         create_host_path: create.unwrap_or(true),
-        propagation: options.and_then(|it| it.choice("propagation", &propagations)),
+        propagation: options.and_then(|it| it.choice("propagation", Propagation::WORDS)),
     })
 }
 

@@ -25,7 +25,7 @@ pub(super) fn service(name: &str, fields: &Fields<'_>) -> Option<Service> {
     let network = network::network(fields);
     let service = |image| Service {
         image,
-        platform: fields.word("platform"),
+        platform: fields.parsed("platform"),
         pull_policy: pull_policy(fields),
         entrypoint: command(fields, "entrypoint"),
         command: command(fields, "command"),

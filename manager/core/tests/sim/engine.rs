@@ -229,7 +229,7 @@ fn failed(operation: &Operation, detail: String) -> Outcome {
 
 fn perform(world: &mut World, node: NodeId, task: TaskId, operation: &Operation) -> Outcome {
     match operation {
-        Operation::Pull(image) => Outcome::Pulled(pull(world, node, image)),
+        Operation::Pull(wish) => Outcome::Pulled(pull(world, node, &wish.image)),
         Operation::Create(assignment) => {
             Outcome::Created(world.machine_mut(node).engine.create(assignment))
         }

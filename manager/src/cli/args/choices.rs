@@ -2,6 +2,7 @@
 
 use common::node::{Availability, Role};
 use common::service::RestartCondition;
+use common::update::{FailureAction, UpdateOrder};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(in crate::cli) enum BadChoice {
@@ -65,6 +66,33 @@ pub(in crate::cli) fn parse_restart_condition(text: &str) -> Result<RestartCondi
     }
 }
 
+pub(in crate::cli) fn parse_failure_action(text: &str) -> Result<FailureAction, BadChoice> {
+    match text {
+        "rollback" => Ok(FailureAction::Rollback),
+        _ => parse_rollback_failure_action(text)
+            .map_err(|_| BadChoice::Expected("pause, continue or rollback")),
+    }
+}
+
+/// A rollback that fails has nothing left to go back to.
+pub(in crate::cli) fn parse_rollback_failure_action(
+    text: &str,
+) -> Result<FailureAction, BadChoice> {
+    match text {
+        "pause" => Ok(FailureAction::Pause),
+        "continue" => Ok(FailureAction::Continue),
+        _ => Err(BadChoice::Expected("pause or continue")),
+    }
+}
+
+pub(in crate::cli) fn parse_update_order(text: &str) -> Result<UpdateOrder, BadChoice> {
+    match text {
+        "stop-first" => Ok(UpdateOrder::StopFirst),
+        "start-first" => Ok(UpdateOrder::StartFirst),
+        _ => Err(BadChoice::Expected("stop-first or start-first")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +104,11 @@ mod tests {
         assert_eq!(parse_availability("drain"), Ok(Availability::Drain));
         assert_eq!(parse_role("manager"), Ok(Role::Manager));
         assert_eq!(parse_restart_condition("none"), Ok(RestartCondition::Never));
+        assert_eq!(parse_failure_action("rollback"), Ok(FailureAction::Rollback));
+        assert_eq!(parse_failure_action("pause"), Ok(FailureAction::Pause));
+        assert_eq!(parse_update_order("start-first"), Ok(UpdateOrder::StartFirst));
+        assert!(parse_rollback_failure_action("rollback").is_err());
+        assert!(parse_update_order("").is_err());
         assert!(parse_mode("").is_err());
         assert!(parse_availability("Drain").is_err());
         assert!(parse_role("boss").is_err());

@@ -12,9 +12,9 @@ pub(in crate::cli) enum Never {}
 struct Later(&'static str);
 
 macro_rules! later {
-    ($($what:literal: $($flag:ident $(-$short:literal)?)*;)*) => {
+    ($name:ident { $($what:literal: $($flag:ident $(-$short:literal)?)*;)* }) => {
         #[derive(Debug, Args)]
-        pub(in crate::cli) struct LaterFlags {
+        pub(in crate::cli) struct $name {
             $($(
                 #[arg(
                     long,
@@ -29,17 +29,19 @@ macro_rules! later {
 }
 
 later! {
-    "networks come": network endpoint_mode dns dns_option dns_search;
-    "published ports come": publish -'p';
-    "rolling updates come": update_delay update_failure_action update_max_failure_ratio
-        update_monitor update_order update_parallelism rollback_delay rollback_failure_action
-        rollback_max_failure_ratio rollback_monitor rollback_order rollback_parallelism;
-    "health checks come": health_cmd health_interval health_retries health_start_period
-        health_timeout;
-    "placement preferences come": placement_pref;
-    "generic resources come": generic_resource;
-    "limits on processes come": limit_pids ulimit;
-    "capabilities and sysctls come": cap_add cap_drop sysctl;
-    "log drivers come": log_driver log_opt;
-    "additional groups come": group;
+    LaterFlags {
+        "networks come": endpoint_mode;
+        "published ports come": publish -'p';
+        "generic resources come": generic_resource;
+    }
+}
+
+later! {
+    LaterUpdateFlags {
+        "networks come": endpoint_mode network_add network_rm;
+        "published ports come": publish_add publish_rm;
+        "secrets come": secret_add secret_rm;
+        "configs come": config_add config_rm;
+        "generic resources come": generic_resource_add generic_resource_rm;
+    }
 }

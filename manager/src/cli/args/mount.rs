@@ -1,8 +1,11 @@
 //! `--mount type=bind,source=/srv,target=/data,readonly`.
 
-use common::container::{Access, Mount, MountSource};
+use super::pairs::parse_label;
+use common::container::{
+    Access, BindMount, MissingPath, Mount, MountSource, Propagation, Recursion, TmpfsMount,
+    VolumeMount,
+};
 use common::units::parse_bytes;
-use std::collections::BTreeMap;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -19,16 +22,16 @@ enum Kind {
     Tmpfs,
 }
 
+/// What is none was not said.
 #[derive(Debug, Default)]
 struct Fields {
     kind: Option<Kind>,
     source: Option<String>,
     target: Option<String>,
     access: Access,
-    volume_driver: Option<String>,
-    volume_options: BTreeMap<String, String>,
-    tmpfs_size_bytes: Option<u64>,
-    tmpfs_mode: Option<u32>,
+    bind: BindMount,
+    volume: VolumeMount,
+    tmpfs: TmpfsMount,
 }
 
 pub(in crate::cli) fn parse_mount(text: &str) -> Result<Mount, BadMount> {
@@ -79,34 +82,60 @@ impl Fields {
                 let is_read_only = parse_flag(key, value)?;
                 self.access = if is_read_only { Access::ReadOnly } else { Access::ReadWrite };
             }
-            ("volume-nocopy", value) => refuse_unless(!parse_flag(key, value)?, key)?,
+            ("volume-nocopy", value) => self.volume.nocopy = parse_flag(key, value)?,
+            ("bind-nonrecursive", value) => {
+                if parse_flag(key, value)? {
+                    self.bind.recursion = Recursion::Disabled;
+                }
+            }
+            ("bind-create-src", value) => {
+                if parse_flag(key, value)? {
+                    self.bind.missing = MissingPath::Create;
+                }
+            }
             (_, None) => return bad(format!("`{key}` is not understood: KEY=VALUE is expected")),
             ("type", Some(value)) => self.kind = Some(parse_kind(value)?),
             ("source" | "src", Some(value)) => self.source = Some(value.to_owned()),
             ("target" | "dst" | "destination", Some(value)) => {
                 self.target = Some(value.to_owned());
             }
-            ("volume-driver", Some(value)) => self.volume_driver = Some(value.to_owned()),
-            ("volume-opt", Some(value)) => match value.split_once('=') {
+            // What Docker does on Linux anyway.
+            ("consistency", Some(_)) => {}
+            (_, Some(value)) => self.put_option(key, value)?,
+        }
+        Ok(())
+    }
+
+    /// What is said to one type of mount only.
+    fn put_option(&mut self, key: &str, value: &str) -> Result<(), BadMount> {
+        match key {
+            "bind-propagation" => {
+                self.bind.propagation = Some(parse_word(key, value, Propagation::WORDS)?);
+            }
+            "bind-recursive" => {
+                self.bind.recursion = parse_word(key, value, Recursion::WORDS)?;
+            }
+            "volume-driver" => self.volume.driver = Some(value.to_owned()),
+            "volume-subpath" => self.volume.subpath = Some(value.to_owned()),
+            "volume-opt" => match value.split_once('=') {
                 Some((name, value)) if !name.is_empty() => {
-                    self.volume_options.insert(name.to_owned(), value.to_owned());
+                    self.volume.options.insert(name.to_owned(), value.to_owned());
                 }
                 Some(_) | None => return bad("volume-opt=NAME=VALUE is expected"),
             },
-            ("tmpfs-size", Some(value)) => {
-                let size = parse_bytes(value).map_err(|it| BadMount(it.to_string()))?;
-                self.tmpfs_size_bytes = Some(size);
+            "volume-label" => {
+                let (name, value) =
+                    parse_label(value).map_err(|it| BadMount(format!("{key}: {it}")))?;
+                self.volume.labels.insert(name, value);
             }
-            ("tmpfs-mode", Some(value)) => self.tmpfs_mode = Some(parse_mode(value)?),
-            // What Docker does on Linux anyway.
-            ("consistency", Some(_)) => {}
-            ("bind-propagation", Some(value)) => refuse_unless(value == "rprivate", key)?,
-            (
-                "volume-label" | "volume-subpath" | "bind-nonrecursive" | "bind-recursive"
-                | "bind-create-src" | "image-subpath",
-                Some(_),
-            ) => refuse_unless(false, key)?,
-            (_, Some(_)) => return bad(format!("there is no option `{key}`")),
+            "tmpfs-size" => {
+                let size = parse_bytes(value).map_err(|it| BadMount(it.to_string()))?;
+                self.tmpfs.size_bytes = Some(size);
+            }
+            "tmpfs-mode" => self.tmpfs.mode = Some(parse_mode(value)?),
+            "tmpfs-opt" => self.tmpfs.options.push(value.to_owned()),
+            "image-subpath" => return bad("images are not mounted: copy the files into a volume"),
+            _ => return bad(format!("there is no option `{key}`")),
         }
         Ok(())
     }
@@ -114,13 +143,23 @@ impl Fields {
     /// Options of one type make no sense with another.
     fn check(&self) -> Result<(), BadMount> {
         let kind = self.kind();
-        let of_volumes = self.volume_driver.is_some() || !self.volume_options.is_empty();
-        let of_tmpfs = self.tmpfs_size_bytes.is_some() || self.tmpfs_mode.is_some();
-        if of_volumes && kind != Kind::Volume {
-            return bad("volume-driver and volume-opt are for type=volume");
-        }
-        if of_tmpfs && kind != Kind::Tmpfs {
-            return bad("tmpfs-size and tmpfs-mode are for type=tmpfs");
+        let groups = [
+            (Kind::Bind, self.bind == BindMount::default(), "bind-… options are for type=bind"),
+            (
+                Kind::Volume,
+                self.volume == VolumeMount::default(),
+                "volume-… options are for type=volume",
+            ),
+            (
+                Kind::Tmpfs,
+                self.tmpfs == TmpfsMount::default(),
+                "tmpfs-… options are for type=tmpfs",
+            ),
+        ];
+        for (of, is_unsaid, reason) in groups {
+            if of != kind && !is_unsaid {
+                return bad(reason);
+            }
         }
         if kind == Kind::Tmpfs && self.source.is_some() {
             return bad("type=tmpfs takes no source");
@@ -140,7 +179,9 @@ impl Fields {
             None => return bad("it has no target"),
         };
         let source = match (kind, self.source) {
-            (Kind::Bind, Some(path)) if path.starts_with('/') => MountSource::Bind { path },
+            (Kind::Bind, Some(path)) if path.starts_with('/') => {
+                MountSource::Bind(BindMount { path, ..self.bind })
+            }
             (Kind::Bind, Some(path)) => {
                 return bad(format!(
                     "the source `{path}` is not an absolute path; for a volume of this name say \
@@ -153,21 +194,24 @@ impl Fields {
                     "`{name}` is not the name of a volume; for a folder say type=bind"
                 ));
             }
-            (Kind::Volume, name) => MountSource::Volume {
+            (Kind::Volume, name) => MountSource::Volume(VolumeMount {
                 name: name.filter(|it| !it.is_empty()),
-                driver: self.volume_driver,
-                options: self.volume_options,
-            },
-            (Kind::Tmpfs, _) => {
-                MountSource::Tmpfs { size_bytes: self.tmpfs_size_bytes, mode: self.tmpfs_mode }
-            }
+                ..self.volume
+            }),
+            (Kind::Tmpfs, _) => MountSource::Tmpfs(self.tmpfs),
         };
         Ok(Mount { target, access: self.access, source })
     }
 }
 
-fn refuse_unless(is_served: bool, key: &str) -> Result<(), BadMount> {
-    if is_served { Ok(()) } else { bad(format!("{key} comes with a later version")) }
+fn parse_word<T: Copy>(key: &str, value: &str, known: &[(&str, T)]) -> Result<T, BadMount> {
+    match known.iter().find(|(word, _)| *word == value) {
+        Some((_, it)) => Ok(*it),
+        None => {
+            let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
+            bad(format!("{key} is one of {}, not `{value}`", words.join(", ")))
+        }
+    }
 }
 
 fn parse_kind(text: &str) -> Result<Kind, BadMount> {
@@ -175,6 +219,7 @@ fn parse_kind(text: &str) -> Result<Kind, BadMount> {
         "bind" => Ok(Kind::Bind),
         "volume" => Ok(Kind::Volume),
         "tmpfs" => Ok(Kind::Tmpfs),
+        "image" => bad("images are not mounted: copy the files into a volume"),
         _ => bad(format!("there is no type `{text}`: bind, volume or tmpfs is expected")),
     }
 }
@@ -198,7 +243,7 @@ mod tests {
 
     fn volume(name: Option<&str>) -> MountSource {
         let name = name.map(str::to_owned);
-        MountSource::Volume { name, driver: None, options: BTreeMap::new() }
+        MountSource::Volume(VolumeMount { name, ..VolumeMount::default() })
     }
 
     fn at(target: &str, source: MountSource) -> Mount {
@@ -207,19 +252,59 @@ mod tests {
 
     #[test]
     fn good_ones() {
-        let bind = || MountSource::Bind { path: "/srv".to_owned() };
-        let options = [("type", "nfs"), ("o", "addr=10.0.0.1,rw")];
-        let nfs = MountSource::Volume {
+        let bind = || MountSource::Bind(BindMount::of_path("/srv"));
+        let pairs = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let nfs = MountSource::Volume(VolumeMount {
             name: Some("v".to_owned()),
             driver: Some("local".to_owned()),
-            options: options.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            options: pairs(&[("type", "nfs"), ("o", "addr=10.0.0.1,rw")]),
+            ..VolumeMount::default()
+        });
+        let part = MountSource::Volume(VolumeMount {
+            nocopy: true,
+            subpath: Some("a/b".to_owned()),
+            labels: pairs(&[("kept", "yes"), ("x", "")]),
+            ..VolumeMount::default()
+        });
+        let made = MountSource::Bind(BindMount {
+            missing: MissingPath::Create,
+            propagation: Some(Propagation::RecursiveShared),
+            recursion: Recursion::Writable,
+            ..BindMount::of_path("/srv")
+        });
+        let flat = MountSource::Bind(BindMount {
+            recursion: Recursion::Disabled,
+            ..BindMount::of_path("/srv")
+        });
+        let tmpfs = |options: &[&str]| {
+            let options = options.iter().map(|it| (*it).to_owned()).collect();
+            MountSource::Tmpfs(TmpfsMount {
+                size_bytes: Some(1 << 20),
+                mode: Some(0o1777),
+                options,
+            })
         };
-        let tmpfs = MountSource::Tmpfs { size_bytes: Some(1 << 20), mode: Some(0o1777) };
         let cases = [
             ("type=bind,source=/srv,target=/d", at("/d", bind())),
             ("source=v,target=/d", at("/d", volume(Some("v")))),
             ("target=/d,volume-nocopy=false", at("/d", volume(None))),
-            ("type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=1777", at("/t", tmpfs)),
+            ("dst=/d,volume-nocopy,volume-subpath=a/b,volume-label=kept=yes,volume-label=x", {
+                at("/d", part)
+            }),
+            (
+                "type=bind,src=/srv,dst=/d,bind-propagation=rshared,bind-recursive=writable,\
+                 bind-create-src",
+                at("/d", made),
+            ),
+            ("type=bind,src=/srv,dst=/d,bind-nonrecursive", at("/d", flat)),
+            ("type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=1777", at("/t", tmpfs(&[]))),
+            (
+                "type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=1777,tmpfs-opt=noexec,\
+                 tmpfs-opt=uid=7",
+                at("/t", tmpfs(&["noexec", "uid=7"])),
+            ),
             (
                 "type=volume,src=v,dst=/d,volume-driver=local,volume-opt=type=nfs,\
                  \"volume-opt=o=addr=10.0.0.1,rw\"",
@@ -244,13 +329,20 @@ mod tests {
             ("target=d", "the target `d` is not an absolute path"),
             ("type=npipe,target=/d", "there is no type `npipe`: bind, volume or tmpfs is expected"),
             ("type=tmpfs,source=x,target=/d", "type=tmpfs takes no source"),
-            (
-                "type=bind,source=/s,target=/d,tmpfs-size=1",
-                "tmpfs-size and tmpfs-mode are for \
-              type=tmpfs",
-            ),
+            ("type=bind,source=/s,target=/d,tmpfs-size=1", "tmpfs-… options are for type=tmpfs"),
             ("source=/s,target=/d", "`/s` is not the name of a volume; for a folder say type=bind"),
-            ("target=/d,volume-nocopy", "volume-nocopy comes with a later version"),
+            ("target=/d,bind-propagation=shared", "bind-… options are for type=bind"),
+            ("type=tmpfs,target=/d,volume-nocopy", "volume-… options are for type=volume"),
+            ("target=/d,volume-nocopy=x", "volume-nocopy is true or false, not `x`"),
+            (
+                "type=bind,source=/s,target=/d,bind-recursive=maybe",
+                "bind-recursive is one of enabled, disabled, writable, readonly, not `maybe`",
+            ),
+            (
+                "type=image,source=s,target=/d",
+                "images are not mounted: copy the files into a volume",
+            ),
+            ("target=/d,volume-label==x", "volume-label: NAME=value is expected"),
             ("target=/d,colour=red", "there is no option `colour`"),
             ("type=tmpfs,target=/d,tmpfs-mode=9", "`9` is not a file mode such as 1777"),
             ("target=/d,\"x", "a quotation mark is not closed"),

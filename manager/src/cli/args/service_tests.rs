@@ -1,6 +1,7 @@
 //! `service create`, from the typed line to the service that it describes.
 
 use super::{CreateFlags, Surroundings};
+use crate::cli::args::flat::flatten;
 use crate::cli::args::pairs::parse_env_file;
 use crate::cli::args::shell_words;
 use clap::Parser;
@@ -31,24 +32,6 @@ fn describe(line: &str) -> Result<Value, String> {
     Ok(serde_json::to_value(spec).expect("a service is JSON"))
 }
 
-/// `path = value` for everything in it.
-fn flatten(path: &str, value: &Value, lines: &mut Vec<String>) {
-    match value {
-        Value::Object(fields) if !fields.is_empty() => {
-            for (key, value) in fields {
-                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                flatten(&path, value, lines);
-            }
-        }
-        Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::String(_)
-        | Value::Array(_)
-        | Value::Object(_) => lines.push(format!("{path} = {value}")),
-    }
-}
-
 /// What a line changes against the plainest one, or why it is refused.
 fn check(line: &str, expected: Expect) {
     let flat = |line: &str| {
@@ -70,62 +53,8 @@ fn check(line: &str, expected: Expect) {
 fn the_plainest() {
     let mut lines = Vec::new();
     flatten("", &describe("redis").expect("good"), &mut lines);
-    expect![[r#"
-        depends_on = []
-        labels = {}
-        mode.Replicated.replicas = 1
-        name = "amber_acorn"
-        rollback.delay.nanos = 0
-        rollback.delay.secs = 0
-        rollback.failure_ratio_max = 0
-        rollback.monitor.nanos = 0
-        rollback.monitor.secs = 5
-        rollback.on_failure = "Pause"
-        rollback.order = "StopFirst"
-        rollback.parallelism = 1
-        stack = null
-        task.at_most_one = false
-        task.constraints = []
-        task.container.args = []
-        task.container.entrypoint = []
-        task.container.env = []
-        task.container.grants = []
-        task.container.health = null
-        task.container.hostname = null
-        task.container.image = "redis"
-        task.container.init = false
-        task.container.labels = {}
-        task.container.mounts = []
-        task.container.read_only = false
-        task.container.stop_grace.nanos = 0
-        task.container.stop_grace.secs = 10
-        task.container.stop_signal = null
-        task.container.tty = false
-        task.container.user = null
-        task.container.workdir = null
-        task.force = 0
-        task.limits.cpu_nanos = 0
-        task.limits.memory_bytes = 0
-        task.pids_max = null
-        task.replicas_max_per_node = null
-        task.reservations.cpu_nanos = 0
-        task.reservations.memory_bytes = 0
-        task.restart.attempts_max = null
-        task.restart.condition = "Any"
-        task.restart.delay.nanos = 0
-        task.restart.delay.secs = 5
-        task.restart.window.nanos = 0
-        task.restart.window.secs = 0
-        task.spread = []
-        update.delay.nanos = 0
-        update.delay.secs = 0
-        update.failure_ratio_max = 0
-        update.monitor.nanos = 0
-        update.monitor.secs = 5
-        update.on_failure = "Pause"
-        update.order = "StopFirst"
-        update.parallelism = 1"#]]
-    .assert_eq(&lines.join("\n"));
+    lines.push(String::new());
+    expect_file!["expected/plainest_service.txt"].assert_eq(&lines.join("\n"));
 }
 
 #[test]
@@ -191,6 +120,112 @@ fn good_lines() {
 }
 
 #[test]
+fn lines_with_all_of_docker_s_flags() {
+    check(
+        "--placement-pref spread=node.labels.zone --limit-pids 50 --mode replicated-job \
+         --replicas 4 --max-concurrent 2 redis",
+        expect![[r#"
+            mode.ReplicatedJob.completions = 4
+            mode.ReplicatedJob.concurrent_max = 2
+            task.pids_max = 50
+            task.spread = ["node.labels.zone"]"#]],
+    );
+    check(
+        "--host db:10.0.0.7 --host db:host-gateway --dns 10.0.0.1 --dns-option ndots:2 \
+         --dns-search example.org --group audio --domainname example.org redis",
+        expect![[r#"
+            task.container.dns.options = ["ndots:2"]
+            task.container.dns.search = ["example.org"]
+            task.container.dns.servers = ["10.0.0.1"]
+            task.container.domain_name = "example.org"
+            task.container.extra_hosts.db = [{"Ip":"10.0.0.7"},"HostGateway"]
+            task.container.groups = ["audio"]"#]],
+    );
+    check(
+        "--health-cmd 'curl -f x' --health-interval 1s --health-retries 3 --health-timeout 2s \
+         --health-start-period 5s --health-start-interval 1s redis",
+        expect![[r#"
+            task.container.health.Enabled.interval.nanos = 0
+            task.container.health.Enabled.interval.secs = 1
+            task.container.health.Enabled.retries = 3
+            task.container.health.Enabled.start_interval.nanos = 0
+            task.container.health.Enabled.start_interval.secs = 1
+            task.container.health.Enabled.start_period.nanos = 0
+            task.container.health.Enabled.start_period.secs = 5
+            task.container.health.Enabled.test.Shell = "curl -f x"
+            task.container.health.Enabled.timeout.nanos = 0
+            task.container.health.Enabled.timeout.secs = 2"#]],
+    );
+    check("--no-healthcheck redis", expect![[r#"task.container.health = "Disabled""#]]);
+    check(
+        "--log-driver local --log-opt max-size=1m redis",
+        expect![[r#"
+        task.container.logging.driver = "local"
+        task.container.logging.options.max-size = "1m""#]],
+    );
+    check(
+        "--cap-add net_admin --cap-drop ALL --sysctl net.core.somaxconn=1 --ulimit nofile=1:2 \
+         --oom-score-adj -5 redis",
+        expect![[r#"
+            task.container.kernel.capabilities_added = ["CAP_NET_ADMIN"]
+            task.container.kernel.capabilities_dropped = ["ALL"]
+            task.container.kernel.oom_score_adjustment = -5
+            task.container.kernel.sysctls.net.core.somaxconn = "1"
+            task.container.kernel.ulimits.nofile.hard = 2
+            task.container.kernel.ulimits.nofile.soft = 1"#]],
+    );
+}
+
+#[test]
+fn lines_about_updates() {
+    check(
+        "--update-parallelism 0 --update-delay 1s --update-failure-action rollback \
+         --update-monitor 2s --update-max-failure-ratio 0.25 --update-order start-first \
+         --rollback-parallelism 2 --rollback-delay 1s --rollback-failure-action continue \
+         --rollback-monitor 2s --rollback-max-failure-ratio 1 --rollback-order start-first redis",
+        expect![[r#"
+            rollback.delay.secs = 1
+            rollback.failure_ratio_max = 1000000
+            rollback.monitor.secs = 2
+            rollback.on_failure = "Continue"
+            rollback.order = "StartFirst"
+            rollback.parallelism = 2
+            update.delay.secs = 1
+            update.failure_ratio_max = 250000
+            update.monitor.secs = 2
+            update.on_failure = "Rollback"
+            update.order = "StartFirst"
+            update.parallelism = 0"#]],
+    );
+}
+
+#[test]
+fn lines_with_what_swarm_has_no_flags_for() {
+    check(
+        "--privileged --device /dev/a:/dev/b:r --security-opt no-new-privileges --shm-size 64m \
+         --pid host --ipc none --network host redis",
+        expect![[r#"
+            task.container.kernel.devices = [{"permissions":"r","source":"/dev/a","target":"/dev/b"}]
+            task.container.kernel.ipc = "None"
+            task.container.kernel.pid = "Host"
+            task.container.kernel.privileged = true
+            task.container.kernel.security_options = ["no-new-privileges"]
+            task.container.kernel.shm_bytes = 67108864
+            task.container.network = "Host""#]],
+    );
+    check(
+        "--platform linux/arm/v7 --pull always --network none --init=false redis",
+        expect![[r#"
+        task.container.init = false
+        task.container.network = "None"
+        task.container.platform.arch = "arm"
+        task.container.platform.os = "linux"
+        task.container.platform.variant = "v7"
+        task.container.pull_policy = "Always""#]],
+    );
+}
+
+#[test]
 fn mounts_arrive() {
     let spec = describe("--mount type=bind,src=/a,dst=/b --mount dst=/c redis").expect("good");
     let mounts = spec["task"]["container"]["mounts"].as_array().expect("mounts");
@@ -198,7 +233,7 @@ fn mounts_arrive() {
     assert_eq!(targets, [Some("/b"), Some("/c")]);
 }
 
-const BAD_LINES: [&str; 20] = [
+const BAD_LINES: [&str; 32] = [
     "",
     "A",
     "--nonsense redis",
@@ -206,7 +241,7 @@ const BAD_LINES: [&str; 20] = [
     "--name we/b redis",
     "--replicas -1 redis",
     "--replicas 2 --mode global redis",
-    "--mode replicated-job redis",
+    "--max-concurrent 2 redis",
     "--limit-memory 64x redis",
     "--limit-cpu many redis",
     "--restart-condition always redis",
@@ -216,9 +251,21 @@ const BAD_LINES: [&str; 20] = [
     "--env =x redis",
     "--workdir app redis",
     "--entrypoint \"'sh\" redis",
-    "--network host redis",
+    "--network shop redis",
+    "--health-cmd x --no-healthcheck redis",
+    "--host db redis",
+    "--dns example.org redis",
+    "--ulimit nofile redis",
+    "--sysctl x redis",
+    "--device tty redis",
+    "--placement-pref binpack=x redis",
+    "--pid private redis",
+    "--oom-score-adj 2000 redis",
+    "--update-failure-action stop redis",
+    "--rollback-failure-action rollback redis",
+    "--update-max-failure-ratio 2 redis",
     "--publish 80:80 redis",
-    "--update-order start-first redis",
+    "--update-order both redis",
 ];
 
 #[test]

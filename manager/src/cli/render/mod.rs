@@ -9,6 +9,7 @@ pub(super) mod node_json;
 pub(super) mod nodes;
 pub(super) mod progress;
 pub(super) mod service_json;
+pub(super) mod service_page;
 pub(super) mod services;
 pub(super) mod tasks;
 

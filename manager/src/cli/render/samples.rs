@@ -1,15 +1,22 @@
 //! Values that the tests of this folder render.
 
 use crate::cli::seen::{SeenNode, SeenService, SeenState, SeenTask};
-use common::container::{Access, ContainerSpec, Mount, MountSource};
+use common::container::{
+    Access, BindMount, CgroupNamespace, ContainerNetwork, ContainerSpec, Device, HealthCheck,
+    HostAddress, IpcNamespace, Kernel, Logging, MissingPath, Mount, MountSource, PidNamespace,
+    Probe, ProbeCommand, Propagation, PullPolicy, Recursion, Swap, TmpfsMount, Ulimit,
+    UserNamespace, UtsNamespace, VolumeMount,
+};
 use common::node::{Availability, Engine, Incapability, NodeDescription, NodeSpec, Role};
 use common::platform::Platform;
 use common::resources::Resources;
 use common::service::{Mode, RestartCondition, RestartPolicy, Service, ServiceSpec, TaskSpec};
 use common::task::{DesiredState, Slot, TaskState};
+use common::update::{Ratio, UpdateOrder};
 use common::{NodeId, ServiceId, Stamp, TaskId, Timestamp, Version, WallTime};
 use proto::v1::node_view::ManagerStatus;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 const START_SECONDS: u64 = 1_700_000_000;
@@ -42,8 +49,8 @@ pub(in crate::cli) fn plain_service() -> SeenService {
 pub(in crate::cli) fn full_service() -> SeenService {
     let mount = |target: &str, access, source| Mount { target: target.to_owned(), access, source };
     let mut container = ContainerSpec::of_image("ghcr.io/me/web:1@sha256:00".parse().expect("one"));
-    container.entrypoint = words("/bin/sh -c");
-    container.args = vec!["echo hi".to_owned()];
+    container.entrypoint = Some(words("/bin/sh -c"));
+    container.args = Some(vec!["echo hi".to_owned()]);
     container.env = words("A=1 B=2");
     container.labels = labels("c", "d");
     container.hostname = Some("h".to_owned());
@@ -51,19 +58,21 @@ pub(in crate::cli) fn full_service() -> SeenService {
     container.user = Some("1000".to_owned());
     container.stop_signal = Some("SIGINT".to_owned());
     container.stop_grace = Duration::from_secs(3);
-    container.init = true;
+    container.init = Some(true);
+    let tmpfs = TmpfsMount { size_bytes: Some(9), ..TmpfsMount::default() };
     container.mounts = vec![
-        mount("/b", Access::ReadOnly, MountSource::Bind { path: "/srv".to_owned() }),
+        mount("/b", Access::ReadOnly, MountSource::Bind(BindMount::of_path("/srv"))),
         mount(
             "/v",
             Access::ReadWrite,
-            MountSource::Volume {
+            MountSource::Volume(VolumeMount {
                 name: Some("data".to_owned()),
                 driver: Some("local".to_owned()),
                 options: labels("type", "nfs"),
-            },
+                ..VolumeMount::default()
+            }),
         ),
-        mount("/t", Access::ReadWrite, MountSource::Tmpfs { size_bytes: Some(9), mode: None }),
+        mount("/t", Access::ReadWrite, MountSource::Tmpfs(tmpfs)),
     ];
     let task = TaskSpec {
         limits: Resources { cpu_nanos: 500_000_000, memory_bytes: 64 << 20 },
@@ -81,6 +90,102 @@ pub(in crate::cli) fn full_service() -> SeenService {
     let mut seen = service(2, "web", Mode::Replicated { replicas: 3 }, task);
     seen.service.spec.labels = labels("zone", "west");
     seen
+}
+
+/// What a container may be told beyond the everyday.
+pub(in crate::cli) fn odd_service() -> SeenService {
+    let mut seen = full_service();
+    let spec = &mut seen.service.spec;
+    spec.update.failure_ratio_max = Ratio(250_000);
+    spec.rollback.order = UpdateOrder::StartFirst;
+    let task = Arc::make_mut(&mut spec.task);
+    task.spread = words("node.labels.zone engine.labels.rack");
+    task.pids_max = Some(50);
+    task.force = 2;
+    let container = &mut task.container;
+    container.entrypoint = Some(Vec::new());
+    container.platform = Some(Platform::from_machine("linux", "armv7l"));
+    container.pull_policy = PullPolicy::Always;
+    container.domain_name = Some("example.org".to_owned());
+    container.groups = words("audio 7");
+    container.stdin_open = true;
+    container.annotations = labels("e", "f");
+    container.network = ContainerNetwork::Host;
+    container.logging =
+        Some(Logging { driver: Some("local".to_owned()), options: labels("max-size", "1m") });
+    container.dns.servers = vec![[10, 0, 0, 1].into()];
+    container.dns.search = words("example.org");
+    container.dns.options = words("ndots:2");
+    let addresses = vec![HostAddress::Ip([10, 0, 0, 2].into()), HostAddress::HostGateway];
+    container.extra_hosts = [("db".to_owned(), addresses)].into();
+    container.health = Some(HealthCheck::Enabled(Probe {
+        test: Some(ProbeCommand::Exec(words("true --fast"))),
+        interval: Some(Duration::from_secs(1)),
+        retries: Some(3),
+        ..Probe::default()
+    }));
+    let bind = BindMount {
+        missing: MissingPath::Create,
+        propagation: Some(Propagation::RecursivePrivate),
+        recursion: Recursion::Disabled,
+        ..BindMount::of_path("/srv")
+    };
+    let volume = VolumeMount {
+        name: Some("data".to_owned()),
+        nocopy: true,
+        labels: labels("kept", "yes"),
+        subpath: Some("a/b".to_owned()),
+        ..VolumeMount::default()
+    };
+    let tmpfs = TmpfsMount { options: words("noexec uid=7"), ..TmpfsMount::default() };
+    let mount = |target: &str, source| Mount {
+        target: target.to_owned(),
+        access: Access::ReadWrite,
+        source,
+    };
+    container.mounts = vec![
+        mount("/b", MountSource::Bind(bind)),
+        mount("/v", MountSource::Volume(volume)),
+        mount("/t", MountSource::Tmpfs(tmpfs)),
+    ];
+    container.kernel = odd_kernel();
+    seen
+}
+
+fn odd_kernel() -> Kernel {
+    Kernel {
+        privileged: true,
+        capabilities_added: words("CAP_NET_ADMIN"),
+        capabilities_dropped: words("ALL"),
+        security_options: words("no-new-privileges"),
+        devices: vec![Device {
+            source: "/dev/a".to_owned(),
+            target: "/dev/b".to_owned(),
+            permissions: "r".to_owned(),
+        }],
+        device_cgroup_rules: vec!["c 1:3 mr".to_owned()],
+        pid: Some(PidNamespace::Host),
+        ipc: Some(IpcNamespace::Shareable),
+        uts: Some(UtsNamespace::Host),
+        user_namespace: Some(UserNamespace::Host),
+        cgroup: Some(CgroupNamespace::Private),
+        cgroup_parent: Some("/parent".to_owned()),
+        runtime: Some("runc".to_owned()),
+        storage_options: labels("size", "1G"),
+        sysctls: labels("net.core.somaxconn", "1024"),
+        ulimits: [("nofile".to_owned(), Ulimit { soft: 1, hard: -1 })].into(),
+        shm_bytes: Some(1 << 20),
+        oom_kill_disable: true,
+        oom_score_adjustment: Some(-1),
+        memory_swap: Some(Swap::Unlimited),
+        memory_swappiness: Some(0),
+        cpu_shares: Some(3),
+        cpu_period_micros: Some(4),
+        cpu_quota_micros: Some(-1),
+        cpu_realtime_period_micros: Some(5),
+        cpu_realtime_runtime_micros: Some(6),
+        cpu_set: Some("0-1".to_owned()),
+    }
 }
 
 pub(in crate::cli) fn task(id: u64, slot: u32, state: TaskState, since: u64) -> SeenTask {

@@ -1,14 +1,17 @@
 //! `service inspect` for programs: the shape that Docker gives it, as far as there is a meaning.
 
-use super::grants_json::{GrantJson, of_kind};
+mod container;
+mod kernel;
+mod mounts;
+
 use super::pretty_json;
 use crate::cli::seen::SeenService;
 use common::calendar::rfc3339;
-use common::container::{Access, ContainerSpec, Mount, MountSource};
-use common::file::FileKind;
+use common::container::{ContainerNetwork, Logging};
 use common::resources::Resources;
 use common::service::{Mode, RestartCondition, RestartPolicy, ServiceSpec, TaskSpec};
-use common::update::{Update, UpdateState};
+use common::update::{FailureAction, Update, UpdateOrder, UpdatePolicy, UpdateState};
+use container::ContainerJson;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,13 +32,13 @@ struct ServiceJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     previous_spec: Option<SpecJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    update_status: Option<UpdateJson>,
+    update_status: Option<ProgressJson>,
     service_status: StatusJson,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct UpdateJson {
+struct ProgressJson {
     state: &'static str,
     started_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,6 +68,19 @@ struct SpecJson<'a> {
     labels: &'a BTreeMap<String, String>,
     task_template: TaskJson<'a>,
     mode: ModeJson,
+    update_config: UpdateJson,
+    rollback_config: UpdateJson,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct UpdateJson {
+    parallelism: u32,
+    delay: u128,
+    failure_action: &'static str,
+    monitor: u128,
+    max_failure_ratio: f64,
+    order: &'static str,
 }
 
 #[derive(Serialize)]
@@ -88,42 +104,27 @@ struct TaskJson<'a> {
     container_spec: ContainerJson<'a>,
     resources: WishesJson,
     restart_policy: RestartJson,
-    placement: PlacementJson,
+    placement: PlacementJson<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    networks: Vec<NetworkJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_driver: Option<LogJson<'a>>,
+    force_update: u64,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct ContainerJson<'a> {
-    image: &'a str,
+struct NetworkJson {
+    target: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct LogJson<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    labels: &'a BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    command: &'a [String],
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    args: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hostname: Option<&'a str>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    env: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dir: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<&'a str>,
-    init: bool,
-    #[serde(rename = "TTY", skip_serializing_if = "is_false")]
-    tty: bool,
-    #[serde(skip_serializing_if = "is_false")]
-    read_only: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stop_signal: Option<&'a str>,
-    /// In nanoseconds, as every duration here.
-    stop_grace_period: u128,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    mounts: Vec<MountJson<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    secrets: Vec<GrantJson<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    configs: Vec<GrantJson<'a>>,
+    options: &'a BTreeMap<String, String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it may skip so")]
@@ -133,50 +134,26 @@ fn is_false(value: &bool) -> bool {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct MountJson<'a> {
-    r#type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<&'a str>,
-    target: &'a str,
-    #[serde(skip_serializing_if = "is_false")]
-    read_only: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    volume_options: Option<VolumeJson<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tmpfs_options: Option<TmpfsJson>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct VolumeJson<'a> {
-    driver_config: DriverJson<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct DriverJson<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    options: &'a BTreeMap<String, String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct TmpfsJson {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    size_bytes: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mode: Option<u32>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
 struct WishesJson {
     #[serde(skip_serializing_if = "Option::is_none")]
-    limits: Option<ResourcesJson>,
+    limits: Option<LimitsJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reservations: Option<ResourcesJson>,
+}
+
+#[derive(Serialize)]
+struct LimitsJson {
+    #[serde(flatten)]
+    resources: Option<ResourcesJson>,
+    #[serde(rename = "Pids", skip_serializing_if = "Option::is_none")]
+    pids: Option<u64>,
+}
+
+impl LimitsJson {
+    fn of(task: &TaskSpec) -> Option<LimitsJson> {
+        let (resources, pids) = (ResourcesJson::of(task.limits), task.pids_max);
+        (resources.is_some() || pids.is_some()).then_some(LimitsJson { resources, pids })
+    }
 }
 
 #[derive(Serialize)]
@@ -214,11 +191,25 @@ struct RestartJson {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct PlacementJson {
+struct PlacementJson<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     constraints: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    preferences: Vec<PreferenceJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_replicas: Option<u32>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PreferenceJson<'a> {
+    spread: SpreadJson<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct SpreadJson<'a> {
+    spread_descriptor: &'a str,
 }
 
 impl<'a> ServiceJson<'a> {
@@ -231,7 +222,7 @@ impl<'a> ServiceJson<'a> {
             updated_at: rfc3339(service.updated.wall),
             spec: SpecJson::of(&service.spec),
             previous_spec: service.former.last().map(|it| SpecJson::of(&it.spec)),
-            update_status: service.update.as_ref().map(UpdateJson::of),
+            update_status: service.update.as_ref().map(ProgressJson::of),
             service_status: StatusJson {
                 running_tasks: seen.running,
                 desired_tasks: seen.desired,
@@ -241,14 +232,14 @@ impl<'a> ServiceJson<'a> {
     }
 }
 
-impl UpdateJson {
-    fn of(update: &Update) -> UpdateJson {
+impl ProgressJson {
+    fn of(update: &Update) -> ProgressJson {
         let is_over = !update.state.is_under_way();
         let message = match (&update.trouble, update.state) {
             (Some(trouble), _) => trouble.to_string(),
             (None, state) => message(state).to_owned(),
         };
-        UpdateJson {
+        ProgressJson {
             state: update.state.as_str(),
             started_at: rfc3339(update.started.wall),
             completed_at: is_over.then(|| rfc3339(update.since.wall)),
@@ -281,7 +272,14 @@ impl<'a> SpecJson<'a> {
             Mode::GlobalJob => ModeJson::GlobalJob {},
         };
         let task_template = TaskJson::of(&spec.task);
-        SpecJson { name: spec.name.as_str(), labels: &spec.labels, task_template, mode }
+        SpecJson {
+            name: spec.name.as_str(),
+            labels: &spec.labels,
+            task_template,
+            mode,
+            update_config: UpdateJson::of(&spec.update),
+            rollback_config: UpdateJson::of(&spec.rollback),
+        }
     }
 }
 
@@ -290,68 +288,56 @@ impl<'a> TaskJson<'a> {
         TaskJson {
             container_spec: ContainerJson::of(&task.container),
             resources: WishesJson {
-                limits: ResourcesJson::of(task.limits),
+                limits: LimitsJson::of(task),
                 reservations: ResourcesJson::of(task.reservations),
             },
             restart_policy: RestartJson::of(&task.restart),
             placement: PlacementJson {
                 constraints: task.constraints.iter().map(ToString::to_string).collect(),
+                preferences: task.spread.iter().map(PreferenceJson::of).collect(),
                 max_replicas: task.replicas_max_per_node,
             },
+            networks: match task.container.network {
+                ContainerNetwork::Engine => Vec::new(),
+                it @ (ContainerNetwork::Host | ContainerNetwork::None) => {
+                    vec![NetworkJson { target: it.as_str() }]
+                }
+            },
+            log_driver: task.container.logging.as_ref().map(LogJson::of),
+            force_update: task.force,
         }
     }
 }
 
-impl<'a> ContainerJson<'a> {
-    fn of(container: &'a ContainerSpec) -> ContainerJson<'a> {
-        ContainerJson {
-            image: container.image.as_given(),
-            labels: &container.labels,
-            command: &container.entrypoint,
-            args: &container.args,
-            hostname: container.hostname.as_deref(),
-            env: &container.env,
-            dir: container.workdir.as_deref(),
-            user: container.user.as_deref(),
-            init: container.init,
-            tty: container.tty,
-            read_only: container.read_only,
-            stop_signal: container.stop_signal.as_deref(),
-            stop_grace_period: container.stop_grace.as_nanos(),
-            mounts: container.mounts.iter().map(MountJson::of).collect(),
-            secrets: of_kind(&container.grants, FileKind::Secret),
-            configs: of_kind(&container.grants, FileKind::Config),
-        }
+impl<'a> PreferenceJson<'a> {
+    fn of(label: &'a String) -> PreferenceJson<'a> {
+        PreferenceJson { spread: SpreadJson { spread_descriptor: label } }
     }
 }
 
-impl<'a> MountJson<'a> {
-    fn of(mount: &'a Mount) -> MountJson<'a> {
-        let mut json = MountJson {
-            r#type: "tmpfs",
-            source: None,
-            target: &mount.target,
-            read_only: mount.access == Access::ReadOnly,
-            volume_options: None,
-            tmpfs_options: None,
-        };
-        match &mount.source {
-            MountSource::Bind { path } => {
-                json.r#type = "bind";
-                json.source = Some(path);
-            }
-            MountSource::Volume { name, driver, options } => {
-                json.r#type = "volume";
-                json.source = name.as_deref();
-                let driver_config = DriverJson { name: driver.as_deref(), options };
-                let says_anything = driver.is_some() || !options.is_empty();
-                json.volume_options = says_anything.then_some(VolumeJson { driver_config });
-            }
-            MountSource::Tmpfs { size_bytes, mode } => {
-                json.tmpfs_options = Some(TmpfsJson { size_bytes: *size_bytes, mode: *mode });
-            }
+impl<'a> LogJson<'a> {
+    fn of(logging: &'a Logging) -> LogJson<'a> {
+        LogJson { name: logging.driver.as_deref(), options: &logging.options }
+    }
+}
+
+impl UpdateJson {
+    fn of(policy: &UpdatePolicy) -> UpdateJson {
+        UpdateJson {
+            parallelism: policy.parallelism,
+            delay: policy.delay.as_nanos(),
+            failure_action: match policy.on_failure {
+                FailureAction::Pause => "pause",
+                FailureAction::Continue => "continue",
+                FailureAction::Rollback => "rollback",
+            },
+            monitor: policy.monitor.as_nanos(),
+            max_failure_ratio: policy.failure_ratio_max.share(),
+            order: match policy.order {
+                UpdateOrder::StopFirst => "stop-first",
+                UpdateOrder::StartFirst => "start-first",
+            },
         }
-        json
     }
 }
 
@@ -374,13 +360,14 @@ impl RestartJson {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::render::samples::{full_service, plain_service};
+    use crate::cli::render::samples::{full_service, odd_service, plain_service};
     use expect_test::expect_file;
 
     #[test]
     fn the_shape_is_docker_s() {
         expect_file!["expected/service_inspect_plain.json"].assert_eq(&inspect(&[plain_service()]));
         expect_file!["expected/service_inspect_full.json"].assert_eq(&inspect(&[full_service()]));
+        expect_file!["expected/service_inspect_odd.json"].assert_eq(&inspect(&[odd_service()]));
         assert_eq!(inspect(&[]), "[]\n");
     }
 }

@@ -1,16 +1,11 @@
-//! `service ls`, and `service inspect` for people.
+//! `service ls`.
 
 use super::{image_for_people, json_lines, table};
 use crate::cli::args::choices::ModeWord;
 use crate::cli::args::filter::{ServiceFilter, passes};
 use crate::cli::args::format::Format;
 use crate::cli::seen::SeenService;
-use common::calendar::rfc3339;
-use common::container::{Access, ContainerSpec, Mount, MountSource};
-use common::file::{FileKind, Grant};
-use common::resources::{Resources, display_cpus};
-use common::service::{Mode, TaskSpec};
-use common::units::display_bytes;
+use common::service::Mode;
 use serde_json::json;
 use std::fmt::Write;
 
@@ -69,147 +64,6 @@ fn row(service: &SeenService) -> [String; 6] {
     ]
 }
 
-/// `NAME:\tvalue` lines as Docker's, each under the heading it belongs to.
-#[derive(Default)]
-struct Page(String);
-
-impl Page {
-    fn line(&mut self, name: &str, value: impl std::fmt::Display) {
-        writeln!(self.0, "{name}:\t{value}").expect("a string takes every character");
-    }
-
-    fn heading(&mut self, name: &str) {
-        writeln!(self.0, "{name}:").expect("a string takes every character");
-    }
-
-    fn optional(&mut self, name: &str, value: Option<impl std::fmt::Display>) {
-        if let Some(value) = value {
-            self.line(name, value);
-        }
-    }
-
-    fn words(&mut self, name: &str, words: &[String]) {
-        if !words.is_empty() {
-            self.line(name, words.join(" "));
-        }
-    }
-}
-
-pub(in crate::cli) fn pretty(service: &SeenService) -> String {
-    let mut page = Page::default();
-    let spec = &service.service.spec;
-    page.line("ID", service.service.id);
-    page.line("Name", &spec.name);
-    if !spec.labels.is_empty() {
-        page.heading("Labels");
-        for (name, value) in &spec.labels {
-            writeln!(page.0, " {name}={value}").expect("a string takes every character");
-        }
-    }
-    match spec.mode {
-        Mode::Replicated { replicas } => {
-            page.line("Service Mode", "Replicated");
-            page.line(" Replicas", replicas);
-        }
-        Mode::Global => page.line("Service Mode", "Global"),
-        Mode::ReplicatedJob { completions, concurrent_max } => {
-            page.line("Service Mode", "Replicated Job");
-            page.line(" Completions", completions);
-            page.optional(" Max Concurrent", (concurrent_max > 0).then_some(concurrent_max));
-        }
-        Mode::GlobalJob => page.line("Service Mode", "Global Job"),
-    }
-    page.line("Running", format!("{} of {}", service.running, service.desired));
-    update_status(&mut page, service);
-    placement(&mut page, &spec.task);
-    container(&mut page, &spec.task.container);
-    mounts(&mut page, &spec.task.container.mounts);
-    grants(&mut page, &spec.task.container.grants);
-    resources(&mut page, &spec.task);
-    page.0
-}
-
-fn update_status(page: &mut Page, service: &SeenService) {
-    let Some(update) = &service.service.update else { return };
-    page.heading("UpdateStatus");
-    page.line(" State", update.state.as_str());
-    page.line(" Started", rfc3339(update.started.wall));
-    if !update.state.is_under_way() {
-        page.line(" Completed", rfc3339(update.since.wall));
-    }
-    page.optional(" Message", update.trouble.as_ref());
-}
-
-fn placement(page: &mut Page, task: &TaskSpec) {
-    if task.constraints.is_empty() && task.replicas_max_per_node.is_none() {
-        return;
-    }
-    page.heading("Placement");
-    if !task.constraints.is_empty() {
-        let constraints: Vec<String> = task.constraints.iter().map(ToString::to_string).collect();
-        page.line(" Constraints", format!("[{}]", constraints.join(" ")));
-    }
-    page.optional(" Max Replicas Per Node", task.replicas_max_per_node);
-}
-
-fn container(page: &mut Page, container: &ContainerSpec) {
-    page.heading("ContainerSpec");
-    page.line(" Image", image_for_people(container.image.as_given()));
-    page.words(" Command", &container.entrypoint);
-    page.words(" Args", &container.args);
-    page.words(" Env", &container.env);
-    page.optional(" Dir", container.workdir.as_ref());
-    page.optional(" User", container.user.as_ref());
-    page.optional(" Hostname", container.hostname.as_ref());
-    page.optional(" Stop Signal", container.stop_signal.as_ref());
-    if container.init {
-        page.line(" Init", true);
-    }
-}
-
-fn mounts(page: &mut Page, mounts: &[Mount]) {
-    if mounts.is_empty() {
-        return;
-    }
-    page.heading("Mounts");
-    for mount in mounts {
-        let (kind, source) = match &mount.source {
-            MountSource::Bind { path } => ("bind", Some(path)),
-            MountSource::Volume { name, .. } => ("volume", name.as_ref()),
-            MountSource::Tmpfs { .. } => ("tmpfs", None),
-        };
-        page.line(" Target", &mount.target);
-        page.optional("  Source", source);
-        page.line("  ReadOnly", mount.access == Access::ReadOnly);
-        page.line("  Type", kind);
-    }
-}
-
-fn grants(page: &mut Page, grants: &[Grant]) {
-    for (kind, heading) in [(FileKind::Secret, "Secrets"), (FileKind::Config, "Configs")] {
-        for (index, grant) in grants.iter().filter(|it| it.kind == kind).enumerate() {
-            if index == 0 {
-                page.heading(heading);
-            }
-            page.line(" Target", grant.path());
-            page.line("  Source", &grant.name);
-        }
-    }
-}
-
-fn resources(page: &mut Page, task: &TaskSpec) {
-    let parts = [("Reservations", task.reservations), ("Limits", task.limits)];
-    let asked = parts.into_iter().filter(|(_, it)| *it != Resources::NONE);
-    for (index, (name, wish)) in asked.enumerate() {
-        if index == 0 {
-            page.heading("Resources");
-        }
-        page.heading(&format!(" {name}"));
-        page.optional("  CPU", Some(wish.cpu_nanos).filter(|it| *it > 0).map(display_cpus));
-        page.optional("  Memory", Some(wish.memory_bytes).filter(|it| *it > 0).map(display_bytes));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,20 +80,6 @@ mod tests {
         "#]]
         .assert_eq(&list(&services, Format::Table));
         expect_file!["expected/service_ls.json"].assert_eq(&list(&services, Format::Json));
-    }
-
-    #[test]
-    fn inspect_for_people() {
-        expect![[r#"
-            ID:	0000000000001
-            Name:	monitor
-            Service Mode:	Global
-            Running:	1 of 3
-            ContainerSpec:
-             Image:	redis:latest
-        "#]]
-        .assert_eq(&pretty(&plain_service()));
-        expect_file!["expected/service_inspect_pretty.txt"].assert_eq(&pretty(&full_service()));
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub(crate) enum Rule {
     AtATime,
     // Where an agent acts.
     LooksFirst,
+    AsMade,
     OneAttempt,
     EndsAreFinal,
     StopsOnlyUnwanted,
@@ -69,6 +70,7 @@ impl Rule {
             Rule::OneAfterTheOther => "a successor starts when its predecessor has ended",
             Rule::AtATime => "a job has no more tasks at a time than it may",
             Rule::LooksFirst => "an agent looks before it creates",
+            Rule::AsMade => "a container is made from what its task is made from",
             Rule::OneAttempt => "a task is started once",
             Rule::EndsAreFinal => "what is said to have ended does not run",
             Rule::StopsOnlyUnwanted => "an agent ends only what is not wanted",

@@ -5,6 +5,7 @@ use crate::machine::Fate;
 use crate::world::World;
 use agent_core::container::Operation;
 use agent_core::reports::TaskReport;
+use common::assignment::Assignment;
 use common::task::Failure;
 use common::{NodeId, TaskId};
 use std::collections::BTreeMap;
@@ -17,7 +18,9 @@ pub(crate) fn violations(
     operation: &Operation,
 ) -> Option<Violation> {
     match operation {
-        Operation::Create(_) => creates_blindly(world, node, task),
+        Operation::Create(assignment) => {
+            creates_blindly(world, node, task).or_else(|| creates_another(world, assignment))
+        }
         Operation::Stop(_) | Operation::Remove(_) => ends_what_is_wanted(world, node, task),
         Operation::Pull(_) | Operation::Start(_) => None,
     }
@@ -31,6 +34,18 @@ fn creates_blindly(world: &World, node: NodeId, task: TaskId) -> Option<Violatio
     };
     let detail = format!("{node} creates a container of {task} {why}");
     Some(Violation { rule: Rule::LooksFirst, detail })
+}
+
+/// A task is made from one specification for as long as it lives, whatever its service becomes.
+fn creates_another(world: &World, assignment: &Assignment) -> Option<Violation> {
+    let state = world.log.state();
+    let task = state.task(assignment.task)?;
+    let right = state.task_spec(task)?;
+    let given = &assignment.spec.container.image;
+    (given != &right.container.image).then(|| {
+        let detail = format!("{} is made from {given}, not {}", task.id, right.container.image);
+        Violation { rule: Rule::AsMade, detail }
+    })
 }
 
 /// What is wanted is never ended: an agent hears of a wish after it was committed, and wishes for

@@ -2,6 +2,10 @@
 
 use super::*;
 use crate::raft::types::Peer;
+use common::container::{
+    Access, BindMount, ContainerSpec, Mount, MountSource, TmpfsMount, VolumeMount,
+};
+use common::service::{Mode, ServiceSpec, TaskSpec};
 use openraft::Membership;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -36,4 +40,50 @@ fn the_formats_of_the_log_stay() {
     check("vote-1.bin", &Vote::new_committed(7, NodeId(u64::MAX)));
     let bounds = Bounds { purged: Some(log_id(1, 0)), committed: None, durable_end: 3 };
     check("log-bounds-1.bin", &bounds);
+}
+
+/// As it was before containers had more to say of themselves.
+fn old_spec() -> ServiceSpec {
+    let mount = |target: &str, source| Mount {
+        target: target.to_owned(),
+        access: Access::ReadOnly,
+        source,
+    };
+    let volume = VolumeMount {
+        name: Some("data".to_owned()),
+        options: [("type".to_owned(), "nfs".to_owned())].into(),
+        ..VolumeMount::default()
+    };
+    let tmpfs = TmpfsMount { size_bytes: Some(9), ..TmpfsMount::default() };
+    let container = ContainerSpec {
+        entrypoint: None,
+        args: Some(vec!["sleep".to_owned(), "60".to_owned()]),
+        init: Some(true),
+        mounts: vec![
+            mount("/b", MountSource::Bind(BindMount::of_path("/srv"))),
+            mount("/v", MountSource::Volume(volume)),
+            mount("/t", MountSource::Tmpfs(tmpfs)),
+        ],
+        ..ContainerSpec::of_image("redis:7".parse().unwrap())
+    };
+    ServiceSpec::new("web".parse().unwrap(), Mode::Global, TaskSpec::of_container(container))
+}
+
+#[test]
+fn services_of_earlier_versions_are_read() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/service-1.bin");
+    let golden = std::fs::read(path).unwrap();
+    assert_eq!(shell::codec::decode::<ServiceSpec>(&golden).unwrap(), old_spec());
+}
+
+#[test]
+fn what_runs_is_kept_as_it_was_said() {
+    let cases = [None, Some(Vec::new()), Some(vec!["sh".to_owned(), String::new()])];
+    for entrypoint in cases {
+        let args = entrypoint.clone();
+        let image = "redis:7".parse().unwrap();
+        let spec = ContainerSpec { entrypoint, args, ..ContainerSpec::of_image(image) };
+        let encoded = shell::codec::encode(&spec).unwrap();
+        assert_eq!(shell::codec::decode::<ContainerSpec>(&encoded).unwrap(), spec);
+    }
 }

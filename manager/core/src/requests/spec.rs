@@ -1,0 +1,106 @@
+//! Whether a specification makes sense on any node. What an engine would turn down for every task
+//! is turned down here, once and with a reason.
+
+mod container;
+mod kernel;
+mod mounts;
+
+use super::Refused;
+use common::resources::display_cpus;
+use common::service::{Mode, ServiceSpec, TaskSpec};
+use common::units::display_bytes;
+use common::update::{FailureAction, Ratio, UpdatePolicy};
+
+/// Docker's own floor; less than this the engine refuses on every node.
+const MEMORY_LIMIT_LEAST: u64 = 6 << 20;
+const REPLICAS_MAX: u32 = 100_000;
+
+type Checked = Result<(), String>;
+
+pub(super) fn check_spec(spec: &ServiceSpec) -> Result<(), Refused> {
+    let checked = check_mode(spec.mode)
+        .and_then(|()| check_updates(&spec.update, &spec.rollback))
+        .and_then(|()| check_resources(&spec.task))
+        .and_then(|()| check_placement(&spec.task))
+        .and_then(|()| container::check(&spec.task.container))
+        .and_then(|()| mounts::check(&spec.task.container.mounts))
+        .and_then(|()| kernel::check(&spec.task));
+    checked.map_err(Refused::Invalid)
+}
+
+/// The first that is wrong is told.
+fn refuse_if<const N: usize>(wrongs: [(bool, &dyn Fn() -> String); N]) -> Checked {
+    match wrongs.iter().find(|(is_wrong, _)| *is_wrong) {
+        Some((_, reason)) => Err(reason()),
+        None => Ok(()),
+    }
+}
+
+fn check_mode(mode: Mode) -> Checked {
+    match mode {
+        Mode::Replicated { replicas: tasks } | Mode::ReplicatedJob { completions: tasks, .. }
+            if tasks > REPLICAS_MAX =>
+        {
+            Err(format!("{tasks} replicas are more than {REPLICAS_MAX}, the maximum"))
+        }
+        Mode::Replicated { .. } | Mode::ReplicatedJob { .. } | Mode::Global | Mode::GlobalJob => {
+            Ok(())
+        }
+    }
+}
+
+fn check_updates(update: &UpdatePolicy, rollback: &UpdatePolicy) -> Checked {
+    if let Some(policy) = [update, rollback].iter().find(|it| it.failure_ratio_max > Ratio::ONE) {
+        let share = policy.failure_ratio_max.share();
+        return Err(format!("{share} is not a share of failures: it goes from 0 to 1"));
+    }
+    match rollback.on_failure {
+        FailureAction::Pause | FailureAction::Continue => Ok(()),
+        FailureAction::Rollback => {
+            Err("a rollback that fails has nothing to go back to: pause or continue".to_owned())
+        }
+    }
+}
+
+fn check_resources(task: &TaskSpec) -> Checked {
+    let (limit, reserved) = (task.limits, task.reservations);
+    refuse_if([
+        (limit.memory_bytes != 0 && limit.memory_bytes < MEMORY_LIMIT_LEAST, &|| {
+            let limit = display_bytes(limit.memory_bytes);
+            format!("a memory limit of {limit} is below 6MiB, the minimum")
+        }),
+        (limit.memory_bytes != 0 && limit.memory_bytes < reserved.memory_bytes, &|| {
+            let [limit, reserved] =
+                [limit.memory_bytes, reserved.memory_bytes].map(|it| display_bytes(it).to_string());
+            format!("the memory limit ({limit}) is below the reservation ({reserved})")
+        }),
+        (limit.cpu_nanos != 0 && limit.cpu_nanos < reserved.cpu_nanos, &|| {
+            let [limit, reserved] =
+                [limit.cpu_nanos, reserved.cpu_nanos].map(|it| display_cpus(it).to_string());
+            format!("the CPU limit ({limit}) is below the reservation ({reserved})")
+        }),
+        (task.pids_max == Some(0), &|| {
+            "a task of at most 0 processes would run nothing: leave it out".to_owned()
+        }),
+    ])
+}
+
+fn check_placement(task: &TaskSpec) -> Checked {
+    if task.replicas_max_per_node == Some(0) {
+        return Err("at most 0 replicas per node would run nothing: leave it out".to_owned());
+    }
+    let is_label = |label: &str| {
+        let name =
+            label.strip_prefix("node.labels.").or_else(|| label.strip_prefix("engine.labels."));
+        name.is_some_and(|it| !it.is_empty())
+    };
+    match task.spread.iter().find(|it| !is_label(it)) {
+        Some(label) => Err(format!(
+            "`{label}` is not a label to spread over: node.labels.NAME or engine.labels.NAME is"
+        )),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
