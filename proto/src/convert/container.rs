@@ -4,7 +4,7 @@ mod health;
 mod kernel;
 mod mount;
 
-use super::{Malformed, enums, parsed, specified};
+use super::{Malformed, enums, parsed, specified_if_any};
 use crate::v1;
 use crate::v1::container_spec as wire;
 use common::container::{
@@ -29,7 +29,12 @@ impl TryFrom<v1::ContainerSpec> for ContainerSpec {
         let hosts = hosts.map(|(host, addresses)| Ok((host, addresses.try_into()?)));
         Ok(ContainerSpec {
             image: parsed(&it.image, "container.image")?,
-            pull_policy: specified::<wire::PullPolicy, _>(it.pull_policy, "container.pull_policy")?,
+            // Nobody who asks for nothing has to say so.
+            pull_policy: specified_if_any::<wire::PullPolicy, _>(
+                it.pull_policy,
+                "container.pull_policy",
+            )?
+            .unwrap_or_default(),
             platform: it.platform.map(Platform::from),
             entrypoint: it.entrypoint.map(|it| it.words),
             args: it.args.map(|it| it.words),
@@ -49,7 +54,11 @@ impl TryFrom<v1::ContainerSpec> for ContainerSpec {
             tty: it.tty,
             stdin_open: it.stdin_open,
             read_only: it.read_only,
-            network: specified::<wire::ContainerNetwork, _>(it.network, "container.network")?,
+            network: specified_if_any::<wire::ContainerNetwork, _>(
+                it.network,
+                "container.network",
+            )?
+            .unwrap_or_default(),
             dns: it.dns.map(Dns::try_from).transpose()?.unwrap_or_default(),
             extra_hosts: hosts.collect::<Result<_, Malformed>>()?,
             logging: it.logging.map(Logging::from),
@@ -65,7 +74,7 @@ impl From<&ContainerSpec> for v1::ContainerSpec {
         let hosts = spec.extra_hosts.iter().map(|(host, it)| (host.clone(), it.as_slice().into()));
         v1::ContainerSpec {
             image: spec.image.as_given().to_owned(),
-            pull_policy: wire::PullPolicy::from(spec.pull_policy).into(),
+            pull_policy: Some(wire::PullPolicy::from(spec.pull_policy).into()),
             platform: spec.platform.as_ref().map(v1::Platform::from),
             entrypoint: words(&spec.entrypoint),
             args: words(&spec.args),
@@ -86,7 +95,7 @@ impl From<&ContainerSpec> for v1::ContainerSpec {
             tty: spec.tty,
             stdin_open: spec.stdin_open,
             read_only: spec.read_only,
-            network: wire::ContainerNetwork::from(spec.network).into(),
+            network: Some(wire::ContainerNetwork::from(spec.network).into()),
             dns: Some((&spec.dns).into()),
             extra_hosts: hosts.collect(),
             logging: spec.logging.as_ref().map(v1::Logging::from),

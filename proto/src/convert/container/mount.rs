@@ -1,6 +1,6 @@
 //! What of a node's disks and memory a container sees.
 
-use crate::convert::{Malformed, enums, required, specified, specified_if_any};
+use crate::convert::{Malformed, enums, required, specified_if_any};
 use crate::v1;
 use crate::v1::mount::bind;
 use common::container::{
@@ -67,12 +67,14 @@ impl TryFrom<v1::mount::Bind> for BindMount {
     type Error = Malformed;
     fn try_from(wire: v1::mount::Bind) -> Result<BindMount, Malformed> {
         Ok(BindMount {
-            missing: specified::<bind::MissingPath, _>(wire.missing, "bind.missing")?,
+            missing: specified_if_any::<bind::MissingPath, _>(wire.missing, "bind.missing")?
+                .unwrap_or_default(),
             propagation: specified_if_any::<bind::Propagation, _>(
                 wire.propagation,
                 "bind.propagation",
             )?,
-            recursion: specified::<bind::Recursion, _>(wire.recursion, "bind.recursion")?,
+            recursion: specified_if_any::<bind::Recursion, _>(wire.recursion, "bind.recursion")?
+                .unwrap_or_default(),
             path: wire.path,
         })
     }
@@ -82,9 +84,9 @@ impl From<&BindMount> for v1::mount::Bind {
     fn from(mount: &BindMount) -> v1::mount::Bind {
         v1::mount::Bind {
             path: mount.path.clone(),
-            missing: bind::MissingPath::from(mount.missing).into(),
+            missing: Some(bind::MissingPath::from(mount.missing).into()),
             propagation: mount.propagation.map(|it| bind::Propagation::from(it).into()),
-            recursion: bind::Recursion::from(mount.recursion).into(),
+            recursion: Some(bind::Recursion::from(mount.recursion).into()),
         }
     }
 }

@@ -147,6 +147,16 @@ fn containers() {
 }
 
 #[test]
+fn who_says_nothing_but_the_image_gets_the_plainest() {
+    let image = "redis".to_owned();
+    let wire = v1::ContainerSpec { image, stop_grace_millis: 10_000, ..Default::default() };
+    let plain = ContainerSpec::of_image("redis".parse().expect("an image"));
+    assert_eq!(ContainerSpec::try_from(wire), Ok(plain));
+    let wire = v1::mount::Bind { path: "/srv".to_owned(), ..Default::default() };
+    assert_eq!(BindMount::try_from(wire), Ok(BindMount::of_path("/srv")));
+}
+
+#[test]
 fn health_checks() {
     let shell = Probe { test: Some(ProbeCommand::Shell("curl -f".to_owned())), ..Probe::default() };
     for health in
@@ -162,8 +172,8 @@ fn what_makes_no_sense_in_a_container_is_refused() {
     let cases: [(Edit, &str); 7] = [
         (|it| it.image = "A".to_owned(), "container.image"),
         (|it| it.mounts[0].source = None, "mount.source"),
-        (|it| it.pull_policy = 0, "container.pull_policy"),
-        (|it| it.network = 9, "container.network"),
+        (|it| it.pull_policy = Some(0), "container.pull_policy"),
+        (|it| it.network = Some(9), "container.network"),
         (|it| it.dns.as_mut().expect("one").servers[0].push('x'), "dns.servers"),
         (|it| it.kernel.as_mut().expect("one").ipc = Some(0), "kernel.ipc"),
         (
