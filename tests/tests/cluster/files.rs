@@ -118,30 +118,3 @@ async fn files_outlive_a_daemon_and_not_their_task() {
     client.scale("web", 0).await.expect("it is there");
     cluster.wait_for("the files go", async |_| !path.exists()).await;
 }
-
-/// openraft sends so and so many entries at once, however large they are; the log that this one
-/// lacks fits into no single message.
-#[tokio::test]
-async fn a_manager_that_missed_many_large_files_catches_up() {
-    const FILES: usize = 36;
-    let mut cluster = Cluster::formed(3, 0).await;
-    let leader = cluster.wait_leader().await;
-    let (late, client) = ((leader + 1) % 3, cluster.client(leader));
-    cluster.node(late).stop(agent::node::Ending::Restart).await;
-    let large = vec![b'x'; common::file::CONFIG_BYTES_MAX];
-    for number in 0..FILES {
-        let name = format!("c{number}");
-        create(&client, FileKind::Config, &name, &large).await;
-        if number + 1 < FILES {
-            client.remove_file(FileKind::Config, &name).await.expect("nobody uses it");
-        }
-    }
-    cluster.start(late).await;
-    cluster
-        .wait_for("it has the last one", async |it| {
-            let state = it.nodes()[late].manager(|it| it.state());
-            state.is_some_and(|it| it.file_named(FileKind::Config, "c35").is_some())
-        })
-        .await;
-    cluster.wait_whole().await;
-}
