@@ -1,12 +1,10 @@
 //! openraft's calls to the other managers, over the links that all of them share.
 
-use super::links::{Line, LinkError, Links, MESSAGE_BYTES_MAX};
+use super::links::{Line, LinkError, Links};
 use super::types::{Peer, TypeConfig};
 use common::NodeId;
-use openraft::EntryPayload;
 use openraft::error::{
-    InstallSnapshotError, NetworkError, PayloadTooLarge, RPCError, RaftError, RemoteError,
-    Unreachable,
+    InstallSnapshotError, NetworkError, RPCError, RaftError, RemoteError, Unreachable,
 };
 use openraft::network::{Backoff, RPCOption, RaftNetwork, RaftNetworkFactory};
 use openraft::raft::{
@@ -21,8 +19,6 @@ use std::time::Duration;
 
 /// An append waits for the other's disk, and an SD card may take seconds over one sync.
 const APPEND_LIMIT: Duration = Duration::from_secs(60);
-/// Well below what the other side takes, and enough for many entries without files.
-const APPEND_BYTES_MAX: usize = MESSAGE_BYTES_MAX / 4;
 /// A vote is one small sync; an election that waits longer had better begin anew.
 const VOTE_LIMIT: Duration = Duration::from_secs(5);
 const SNAPSHOT_LIMIT: Duration = Duration::from_secs(90);
@@ -100,17 +96,6 @@ impl Connection {
     }
 }
 
-/// Of entries of these sizes, in one message: openraft counts them, and some hold large files.
-fn how_many_fit(sizes: impl Iterator<Item = usize>) -> usize {
-    let mut bytes = 0;
-    let fit = sizes.take_while(|size| {
-        bytes += size;
-        bytes <= APPEND_BYTES_MAX
-    });
-    // One that is too large alone is too large at any time.
-    fit.count().max(1)
-}
-
 fn broken<N, E>(error: &shell::codec::CodecError) -> RPCError<NodeId, N, RaftError<NodeId, E>>
 where
     N: openraft::Node,
@@ -125,13 +110,6 @@ impl RaftNetwork<TypeConfig> for Connection {
         request: AppendEntriesRequest<TypeConfig>,
         _option: RPCOption,
     ) -> Result<AppendEntriesResponse<NodeId>, RPCError<NodeId, Peer, RaftError<NodeId>>> {
-        let fit = how_many_fit(request.entries.iter().map(|it| match &it.payload {
-            EntryPayload::Normal(command) => command.bytes().len(),
-            EntryPayload::Blank | EntryPayload::Membership(_) => 0,
-        }));
-        if fit < request.entries.len() {
-            return Err(PayloadTooLarge::new_entries_hint(fit as u64).into());
-        }
         self.call(Call::Append, &request, APPEND_LIMIT).await
     }
 
@@ -153,20 +131,5 @@ impl RaftNetwork<TypeConfig> for Connection {
 
     fn backoff(&self) -> Backoff {
         Backoff::new(std::iter::repeat(RETRY_AFTER))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_holds_as_many_entries_as_fit_and_never_none() {
-        let most = APPEND_BYTES_MAX;
-        let cases: [(&[usize], usize); 5] =
-            [(&[], 1), (&[0; 64], 64), (&[most], 1), (&[most + 1, 1], 1), (&[most / 2; 5], 2)];
-        for (sizes, fit) in cases {
-            assert_eq!(how_many_fit(sizes.iter().copied()), fit, "{sizes:?}");
-        }
     }
 }

@@ -147,3 +147,35 @@ fn explain(error: RaftError<NodeId, ClientWriteError<NodeId, super::types::Peer>
         RaftError::Fatal(fatal) => ProposeError::Storage(fatal.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common::file::{CONFIG_BYTES_MAX, Content, Digest, NewFile};
+    use common::{IdGen, Stamp};
+    use manager_core::change::Unity;
+    use manager_core::file_requests;
+    use manager_core::state::State;
+
+    fn proposal(bytes: usize) -> Proposal {
+        let new = NewFile {
+            name: "app.conf".parse().unwrap(),
+            labels: std::collections::BTreeMap::new(),
+            stack: None,
+            digest: Digest([0; 32]),
+            content: Content::Config(vec![0; bytes].into()),
+        };
+        let created = file_requests::create(&State::default(), new, &mut IdGen::from_seed(1));
+        let (_, changes) = created.unwrap();
+        let batch = Batch { stamp: Stamp::default(), unity: Unity::AllOrNothing, changes };
+        Proposal { batch, answer: oneshot::channel().0 }
+    }
+
+    #[test]
+    fn an_entry_holds_as_many_files_as_travel_in_one_message() {
+        for (bytes, proposals, fit) in [(1, 256, 256), (CONFIG_BYTES_MAX, 6, 4), (100, 1, 1)] {
+            let proposals: Vec<Proposal> = (0..proposals).map(|_| proposal(bytes)).collect();
+            assert_eq!(how_many_fit(&proposals), fit, "{bytes}");
+        }
+    }
+}
