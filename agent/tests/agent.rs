@@ -16,7 +16,7 @@ use agent::agent::GoodbyeReason;
 use agent::fake::{Behaviour, Call, Delays, FakeEngine, Power, Registry};
 use agent_core::container::{Exit, OperationFailure};
 use common::TaskId;
-use common::container::{Access, MountSource};
+use common::container::{Access, BindMount, MountSource};
 use common::task::{DesiredState, Failure, TaskState};
 use proto::v1;
 use proto::v1::manager_message::Of;
@@ -362,7 +362,7 @@ async fn a_task_finds_its_secret_and_leaves_none_behind() {
     manager.hears_state(ONE, TaskState::Running).await;
     let [container] = &engine.running()[..] else { panic!("one runs") };
     let [mount] = &container.mounts[..] else { panic!("one is mounted: {container:?}") };
-    let MountSource::Bind { path } = &mount.source else { panic!("{mount:?}") };
+    let MountSource::Bind(BindMount { path, .. }) = &mount.source else { panic!("{mount:?}") };
     assert_eq!((mount.target.as_str(), mount.access), ("/run/secrets/password", Access::ReadOnly));
     assert_eq!(std::fs::read(path).unwrap(), clear);
     assert!(!left.exists(), "what is left over goes");
