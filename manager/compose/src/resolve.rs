@@ -58,6 +58,7 @@ fn service(loader: &mut Loader<'_>, service: &mut Node) -> Result<(), Fault> {
     {
         for mount in mounts {
             if mount.get("type").and_then(Node::as_text) == Some("bind") {
+                say_whose(mount);
                 absolute(loader, mount, "source");
             }
         }
@@ -79,6 +80,26 @@ fn built_image(loader: &mut Loader<'_>, service: &mut Node, [stack, name]: [&str
         format!("service {name} names no `image`: {used} is used, which must be there already");
     loader.report.warn(Fault::new(at, text));
     map.insert("image".to_owned(), Entry { at, node: Node::quoted(at, image) });
+}
+
+/// A path that begins at a compose file or in a home is that machine's alone. It is said beside
+/// the path, which no longer tells once it is absolute.
+fn say_whose(mount: &mut Node) {
+    let Some(source) = mount.get("source") else { return };
+    let is_absolute = source.as_text().is_none_or(|it| it.starts_with('/'));
+    let at = source.at;
+    if is_absolute {
+        return;
+    }
+    let Some(map) = mount.as_map_mut() else { return };
+    let bind = map.entry("bind".to_owned()).or_insert_with(|| Entry { at, node: Node::null(at) });
+    if bind.node.is_null() {
+        bind.node = Node::map_of(at, Vec::new());
+    }
+    if let Some(options) = bind.node.as_map_mut() {
+        let said = Entry { at, node: Node::plain(at, "true") };
+        options.entry("x-this-node".to_owned()).or_insert(said);
+    }
 }
 
 fn absolute(loader: &Loader<'_>, node: &mut Node, key: &str) {

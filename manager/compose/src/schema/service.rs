@@ -198,6 +198,7 @@ static BIND: Object = Object {
     keys: &[
         yes("create_host_path"),
         yes("propagation"),
+        yes("x-this-node"),
         ignored("recursive", "what is mounted below the folder comes along"),
         ignored("selinux", "files are not labelled anew"),
     ],
