@@ -65,6 +65,11 @@ pub struct Traits<'a> {
 }
 
 impl Constraint {
+    /// Only this node will do.
+    pub fn of_node(node: NodeId) -> Constraint {
+        Constraint { key: Key::NodeId, operator: Operator::Is, value: node.to_string() }
+    }
+
     pub fn matches(&self, node: &Traits<'_>) -> bool {
         let same = match &self.key {
             Key::NodeId => node.id.to_string() == self.value,
@@ -253,6 +258,8 @@ mod tests {
         for text in ["node.labels.a.b==c=d", "node.id!=x", "engine.labels.gpu==yes"] {
             assert_eq!(text.parse::<Constraint>().map(|it| it.to_string()), Ok(text.to_owned()));
         }
+        let here = Constraint::of_node(NodeId(1));
+        assert_eq!(here.to_string().parse(), Ok(here));
     }
 
     #[test]

@@ -96,6 +96,13 @@ pub struct VolumeMount {
     pub subpath: Option<String>,
 }
 
+/// As engines take them: letters, digits, `_`, `.` and `-`, two at least.
+pub fn is_volume_name(text: &str) -> bool {
+    let is_inner = |it: u8| it.is_ascii_alphanumeric() || b"_.-".contains(&it);
+    let begins_well = text.bytes().next().is_some_and(|it| it.is_ascii_alphanumeric());
+    text.len() >= 2 && begins_well && text.bytes().all(is_inner)
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TmpfsMount {

@@ -4,7 +4,7 @@
 //! [`Request`]. The passes in their order, each a module: `parse` (YAML with aliases and `<<`),
 //! `interpolate`, `short` (short forms written out), `extends`, `merge` (several files), `include`,
 //! `select` (profiles, chosen services), `references`, `schema` (every key's verdict), `resolve`
-//! (paths, files of variables) and `read` (types). Every node keeps its position, which also says
+//! (paths, files of variables), `read` (types) and `spec` (what the cluster is asked for). Every node keeps its position, which also says
 //! what its relative paths and variables mean. `KEYS.md` lists what becomes of every key.
 
 #![deny(clippy::wildcard_enum_match_arm)]
@@ -29,6 +29,7 @@ mod resolve;
 pub mod schema;
 mod select;
 mod short;
+pub mod spec;
 mod words;
 
 pub use load::{FileError, Files, Loaded, Request, STANDARD_INPUT, Strictness, load};

@@ -3,7 +3,7 @@
 use crate::environment::Environment;
 use crate::loader::{Loader, NamedBy, Need, Surroundings, parent};
 use crate::model::Project;
-use crate::node::{Node, Position, Sources, tidy};
+use crate::node::{Node, Position, Sources, Value, tidy};
 use crate::problem::{Fault, Place, Problem, Problems, Report, quote};
 use crate::{include, interpolate, merge, read, references, render, resolve, schema, select};
 use std::collections::BTreeMap;
@@ -59,6 +59,7 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     resolved: Node,
     sources: Sources,
+    strictness: Strictness,
 }
 
 impl Loaded {
@@ -68,16 +69,36 @@ impl Loaded {
     }
 
     /// Where something stands, for complaints that come later than reading: the place of a path
-    /// such as `["services", "web", "ports"]`, or of as much of it as somebody wrote.
+    /// such as `["services", "web", "ports", "0"]`, or of as much of it as somebody wrote.
     pub fn place(&self, path: &[&str]) -> Place {
+        self.sources.place(self.position(path))
+    }
+
+    pub(crate) fn position(&self, path: &[&str]) -> Position {
         let mut node = &self.resolved;
         let mut at = node.at;
         for key in path {
-            let Some(entry) = node.as_map().and_then(|map| map.get(*key)) else { break };
-            node = &entry.node;
-            at = entry.at;
+            (node, at) = match &node.value {
+                Value::Map(map) => match map.get(*key) {
+                    Some(entry) => (&entry.node, entry.at),
+                    None => break,
+                },
+                Value::List(list) => match key.parse().ok().and_then(|it: usize| list.get(it)) {
+                    Some(item) => (item, item.at),
+                    None => break,
+                },
+                Value::Null | Value::Text(_) => break,
+            };
         }
-        self.sources.place(at)
+        at
+    }
+
+    /// What a later step found, as strictly as was asked for.
+    pub(crate) fn close(&self, mut report: Report) -> Result<Vec<Problem>, Problems> {
+        if self.strictness == Strictness::Strict {
+            report.turn_warnings_into_errors();
+        }
+        report.close(&self.sources)
     }
 }
 
@@ -99,7 +120,7 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Loaded, Problems> {
     let warnings = report.close(&sources)?;
     // Whatever keeps a project from being read has been reported, and closing has returned it.
     let (project, resolved) = outcome.expect("a project without a problem has been read");
-    Ok(Loaded { project, warnings, resolved, sources })
+    Ok(Loaded { project, warnings, resolved, sources, strictness: request.strictness })
 }
 
 fn project(loader: &mut Loader<'_>, request: &Request) -> Result<(Project, Node), Fault> {

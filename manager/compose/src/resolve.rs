@@ -4,6 +4,7 @@ use crate::dotenv::Format;
 use crate::loader::{Loader, NamedBy, Need, VariableFile};
 use crate::node::{Entry, Map, Node, Value};
 use crate::problem::{Fault, quote};
+use crate::schema;
 
 pub(crate) fn resolve(loader: &mut Loader<'_>, tree: &mut Node, name: &str) -> Result<(), Fault> {
     let at = tree.at;
@@ -11,8 +12,9 @@ pub(crate) fn resolve(loader: &mut Loader<'_>, tree: &mut Node, name: &str) -> R
     top.remove("version");
     top.insert("name".to_owned(), Entry { at, node: Node::quoted(at, name) });
     if let Some(services) = top.get_mut("services").and_then(|it| it.node.as_map_mut()) {
-        for entry in services.values_mut() {
+        for (service_name, entry) in services.iter_mut() {
             service(loader, &mut entry.node)?;
+            built_image(loader, &mut entry.node, [name, service_name]);
         }
     }
     for kind in ["configs", "secrets"] {
@@ -56,11 +58,48 @@ fn service(loader: &mut Loader<'_>, service: &mut Node) -> Result<(), Fault> {
     {
         for mount in mounts {
             if mount.get("type").and_then(Node::as_text) == Some("bind") {
+                say_whose(mount);
                 absolute(loader, mount, "source");
             }
         }
     }
     Ok(())
+}
+
+/// What is built without a name has the name that compose programs give it.
+fn built_image(loader: &mut Loader<'_>, service: &mut Node, [stack, name]: [&str; 2]) {
+    let Some(map) = service.as_map_mut() else { return };
+    let is_said = |key| map.get(key).is_some_and(|it| !schema::says_nothing(&it.node));
+    if is_said("image") || !is_said("build") {
+        return;
+    }
+    let Some(at) = map.get("build").map(|it| it.at) else { return };
+    let image = format!("{stack}-{name}");
+    let (name, used) = (quote(name), quote(&image));
+    let text =
+        format!("service {name} names no `image`: {used} is used, which must be there already");
+    loader.report.warn(Fault::new(at, text));
+    map.insert("image".to_owned(), Entry { at, node: Node::quoted(at, image) });
+}
+
+/// A path that begins at a compose file or in a home is that machine's alone. It is said beside
+/// the path, which no longer tells once it is absolute.
+fn say_whose(mount: &mut Node) {
+    let Some(source) = mount.get("source") else { return };
+    let is_absolute = source.as_text().is_none_or(|it| it.starts_with('/'));
+    let at = source.at;
+    if is_absolute {
+        return;
+    }
+    let Some(map) = mount.as_map_mut() else { return };
+    let bind = map.entry("bind".to_owned()).or_insert_with(|| Entry { at, node: Node::null(at) });
+    if bind.node.is_null() {
+        bind.node = Node::map_of(at, Vec::new());
+    }
+    if let Some(options) = bind.node.as_map_mut() {
+        let said = Entry { at, node: Node::plain(at, "true") };
+        options.entry("x-this-node".to_owned()).or_insert(said);
+    }
 }
 
 fn absolute(loader: &Loader<'_>, node: &mut Node, key: &str) {

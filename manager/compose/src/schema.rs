@@ -100,7 +100,7 @@ pub(crate) fn check(node: &Node, object: &'static Object, report: &mut Report) {
 }
 
 /// No value, an empty one, or a plain no.
-fn says_nothing(node: &Node) -> bool {
+pub(crate) fn says_nothing(node: &Node) -> bool {
     match &node.value {
         Value::Null => true,
         Value::Text(text) => matches!(text.text.as_str(), "" | "false" | "no"),

@@ -110,17 +110,23 @@ struct Need {
 
 /// What a service cannot be without: dependencies and links.
 fn needs(service: &Node) -> Vec<Need> {
-    let dependencies = service.map_at("depends_on").map(|(name, entry)| {
+    dependencies(service).chain(links(service)).collect()
+}
+
+fn dependencies(service: &Node) -> impl Iterator<Item = Need> {
+    service.map_at("depends_on").map(|(name, entry)| {
         let required = entry.node.get("required").and_then(Node::as_text);
         let required = !matches!(required, Some("false" | "no" | "off"));
         Need { name: name.clone(), at: entry.at, required }
-    });
+    })
+}
+
+fn links(service: &Node) -> impl Iterator<Item = Need> {
     let links = service.get("links").and_then(Node::as_list).unwrap_or_default();
-    let links = links.iter().filter_map(|link| {
+    links.iter().filter_map(|link| {
         let name = link.as_text()?.split(':').next().unwrap_or_default().to_owned();
         Some(Need { name, at: link.at, required: true })
-    });
-    dependencies.chain(links).collect()
+    })
 }
 
 fn drop_absent_dependencies(service: &mut Node, chosen: &BTreeSet<String>) {
@@ -139,13 +145,11 @@ fn find_circle(services: &Map, report: &mut Report) {
     let mut waiting: BTreeMap<&str, usize> = BTreeMap::new();
     let mut waiters: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, entry) in services {
-        let known = entry.node.map_at("depends_on").filter(|(it, _)| services.contains_key(*it));
-        let mut count = 0;
-        for (dependency, _) in known {
+        let awaited = awaited(services, name, &entry.node);
+        waiting.insert(name, awaited.len());
+        for dependency in awaited.into_keys() {
             waiters.entry(dependency).or_default().push(name);
-            count += 1;
         }
-        waiting.insert(name, count);
     }
     let mut free: Vec<&str> =
         waiting.iter().filter(|(_, count)| **count == 0).map(|(name, _)| *name).collect();
@@ -162,8 +166,18 @@ fn find_circle(services: &Map, report: &mut Report) {
     }
     if let Some((at, circle)) = circle_among(services, &waiting) {
         let names = circle.join(" → ");
-        report.error(Fault::new(at, format!("`depends_on` goes in a circle: {}", quote(&names))));
+        let text = format!("services wait for each other in a circle: {}", quote(&names));
+        report.error(Fault::new(at, text));
     }
+}
+
+/// What a service starts after, and where that is said. A link to itself is no more than a name.
+fn awaited<'a>(services: &'a Map, name: &str, service: &Node) -> BTreeMap<&'a str, Position> {
+    let known = |need: Need| Some((services.get_key_value(&need.name)?.0.as_str(), need.at));
+    let mut awaited: BTreeMap<&str, Position> = links(service).filter_map(known).collect();
+    awaited.remove(name);
+    awaited.extend(dependencies(service).filter_map(known));
+    awaited
 }
 
 /// Whoever still waits does so for somebody who still waits: the way ends where it has been.
@@ -178,10 +192,8 @@ fn circle_among<'a>(
     while seen.insert(name) {
         way.push(name);
         let service = &services.get(name)?.node;
-        let (next, entry) =
-            service.map_at("depends_on").find(|(it, _)| waiting.contains_key(it.as_str()))?;
-        name = next;
-        at = entry.at;
+        let mut awaited = awaited(services, name, service).into_iter();
+        (name, at) = awaited.find(|(it, _)| waiting.contains_key(it))?;
     }
     let begin = way.iter().position(|it| *it == name)?;
     way.push(name);

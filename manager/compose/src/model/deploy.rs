@@ -84,17 +84,17 @@ pub enum DeviceChoice {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RestartPolicy {
-    pub condition: RestartCondition,
+    /// None: any, or of a job on failure.
+    pub condition: Option<RestartCondition>,
     pub delay: Option<Duration>,
     pub attempts_max: Option<u32>,
     pub window: Option<Duration>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RestartCondition {
     Never,
     OnFailure,
-    #[default]
     Any,
 }
 

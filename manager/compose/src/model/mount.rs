@@ -14,8 +14,9 @@ pub struct Mount {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MountKind {
     Bind {
-        /// Absolute, on whichever node runs the task.
+        /// Absolute, in either case.
         source: PathBuf,
+        scope: PathScope,
         /// Otherwise a folder that is not there is an error.
         create_host_path: bool,
         propagation: Option<Propagation>,
@@ -35,4 +36,13 @@ pub enum MountKind {
         mode: Option<u32>,
         options: Vec<String>,
     },
+}
+
+/// On which nodes a path means what its author meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathScope {
+    /// It was written as lying beside a compose file or in a person's home: where these are.
+    ThisNode,
+    /// It was written as absolute: on whichever node runs the task.
+    AnyNode,
 }

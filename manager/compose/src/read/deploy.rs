@@ -200,7 +200,7 @@ fn device_request(fields: &Fields<'_>, implied: &[&str]) -> Option<DeviceRequest
 /// `no`, `always`, `unless-stopped`, `on-failure[:ATTEMPTS]`
 fn restart(service: &Fields<'_>) -> Option<RestartPolicy> {
     let text = service.text("restart")?;
-    let of = |condition| Some(RestartPolicy { condition, ..RestartPolicy::default() });
+    let of = |it| Some(RestartPolicy { condition: Some(it), ..RestartPolicy::default() });
     match text.as_str() {
         // Plain `no` and `false` are what people mean by it.
         "no" | "false" | "never" => of(RestartCondition::Never),
@@ -212,7 +212,7 @@ fn restart(service: &Fields<'_>) -> Option<RestartPolicy> {
                 let expected = "one of no, always, unless-stopped, on-failure, on-failure:COUNT";
                 service.wrong(service.node("restart")?, "restart", expected);
             }
-            let condition = RestartCondition::OnFailure;
+            let condition = Some(RestartCondition::OnFailure);
             Some(RestartPolicy { condition, attempts_max: attempts, ..RestartPolicy::default() })
         }
     }
@@ -229,7 +229,7 @@ fn restart_policy(fields: &Fields<'_>) -> RestartPolicy {
         ("unless-stopped", RestartCondition::Any),
     ];
     RestartPolicy {
-        condition: fields.choice("condition", &conditions).unwrap_or_default(),
+        condition: fields.choice("condition", &conditions),
         delay: fields.duration("delay"),
         attempts_max: fields.number("max_attempts"),
         window: fields.duration("window"),

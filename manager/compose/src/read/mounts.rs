@@ -1,7 +1,7 @@
 //! `volumes` and `tmpfs` of a service.
 
 use super::fields::Fields;
-use crate::model::{Mount, MountKind, Propagation};
+use crate::model::{Mount, MountKind, PathScope, Propagation};
 use crate::problem::{Fault, quote};
 use common::units::parse_bytes;
 use std::path::PathBuf;
@@ -60,8 +60,13 @@ fn bind(fields: &Fields<'_>) -> Option<MountKind> {
     };
     let options = fields.object("bind");
     let create = options.and_then(|it| it.flag("create_host_path"));
+    let scope = match options.and_then(|it| it.flag("x-this-node")) {
+        Some(true) => PathScope::ThisNode,
+        Some(false) | None => PathScope::AnyNode,
+    };
     Some(MountKind::Bind {
         source: PathBuf::from(source),
+        scope,
         create_host_path: create.unwrap_or(true),
         propagation: options.and_then(|it| it.choice("propagation", Propagation::WORDS)),
     })

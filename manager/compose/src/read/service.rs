@@ -17,7 +17,8 @@ pub(super) fn service(name: &str, fields: &Fields<'_>) -> Option<Service> {
     }
     let image = fields.parsed("image");
     if fields.node("image").is_none_or(|it| it.as_text() == Some("")) {
-        fields.reader.error(no_image(name, fields));
+        let text = format!("service {} has no `image`", quote(name));
+        fields.reader.error(Fault::new(fields.at(), text));
     }
     // The selection has used what could be used of them.
     fields.texts("profiles");
@@ -90,19 +91,6 @@ fn pull_policy(fields: &Fields<'_>) -> Option<PullPolicy> {
         ("never", PullPolicy::Never),
     ];
     fields.choice("pull_policy", &policies)
-}
-
-fn no_image(name: &str, fields: &Fields<'_>) -> Fault {
-    match fields.keys().find(|(key, _)| *key == "build") {
-        Some((_, at)) => {
-            let text = format!("service {} has a `build` and no `image`", quote(name));
-            Fault::new(at, text).hint(
-                "images are pulled, never built here: build it, push it to a registry and add \
-                 `image`",
-            )
-        }
-        None => Fault::new(fields.at(), format!("service {} has no `image`", quote(name))),
-    }
 }
 
 /// A string is taken apart as a shell would; a list is taken as it is.

@@ -2,6 +2,8 @@
 
 use super::{Object, ignored, list, named, object, refused, yes};
 
+const BUILD: &str =
+    "images are pulled, never built here; without `image`, STACK-SERVICE is the image's name";
 const WINDOWS: &str = "only Windows containers have it";
 const BLOCK_IO: &str = "weights and rates of disks are not handed on to engines";
 const INTERFACES: &str = "the cluster sets up the interfaces of containers itself";
@@ -15,8 +17,7 @@ pub(crate) static SERVICE: Object = Object {
         yes("annotations"),
         ignored("attach", "logs are shown when they are asked for"),
         ignored("blkio_config", BLOCK_IO),
-        // Refused without an image, which the reader sees to.
-        ignored("build", "images are pulled, never built here; `image` must be there and is used"),
+        ignored("build", BUILD),
         yes("cap_add"),
         yes("cap_drop"),
         yes("cgroup"),
@@ -197,6 +198,7 @@ static BIND: Object = Object {
     keys: &[
         yes("create_host_path"),
         yes("propagation"),
+        yes("x-this-node"),
         ignored("recursive", "what is mounted below the folder comes along"),
         ignored("selinux", "files are not labelled anew"),
     ],

@@ -375,12 +375,14 @@ fn a_service_extends_another() {
                 volumes:
                   - bind:
                       create_host_path: true
+                      x-this-node: true
                     read_only: false
                     source: "/srv/my stack: one/common/data"
                     target: /data
                     type: bind
                   - bind:
                       create_host_path: true
+                      x-this-node: true
                     read_only: false
                     source: "/srv/my stack: one/own"
                     target: /own
@@ -395,12 +397,14 @@ fn a_service_extends_another() {
                 volumes:
                   - bind:
                       create_host_path: true
+                      x-this-node: true
                     read_only: false
                     source: "/srv/my stack: one/common/data"
                     target: /data
                     type: bind
                   - bind:
                       create_host_path: true
+                      x-this-node: true
                     read_only: false
                     source: "/srv/my stack: one/own"
                     target: /own
@@ -441,6 +445,7 @@ networks: {inner: }
                 volumes:
                   - bind:
                       create_host_path: true
+                      x-this-node: true
                     read_only: false
                     source: "/srv/my stack: one/c"
                     target: /c
@@ -452,6 +457,7 @@ networks: {inner: }
                 volumes:
                   - bind:
                       create_host_path: true
+                      x-this-node: true
                     read_only: false
                     source: "/srv/my stack: one/sub/d"
                     target: /d

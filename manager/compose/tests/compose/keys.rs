@@ -29,7 +29,7 @@ fn the_list_for_people_is_right() {
 }
 
 /// Has every honoured key, each with another value than its default.
-const EVERYTHING: &str = include_str!("../everything.yml");
+pub(crate) const EVERYTHING: &str = include_str!("../everything.yml");
 
 /// What that file names.
 pub(crate) const BESIDE_EVERYTHING: [(&str, &str); 6] = [
@@ -41,14 +41,18 @@ pub(crate) const BESIDE_EVERYTHING: [(&str, &str); 6] = [
     ("sub/.env", "PART=2"),
 ];
 
-fn load(text: &str) -> Result<compose::model::Project, compose::Problems> {
+pub(crate) fn load_everything(text: &str) -> Result<compose::Loaded, compose::Problems> {
     let mut files = vec![("compose.yml", text)];
     files.extend(BESIDE_EVERYTHING);
     let mut request = request(&["compose.yml"]);
     request.profiles = vec!["some".to_owned()];
     request.stack = None;
     request.environment.insert("COMPOSE_PROJECT_NAME".to_owned(), "other".to_owned());
-    compose::load(&request, &Memory::of(&files)).map(|loaded| loaded.project)
+    compose::load(&request, &Memory::of(&files))
+}
+
+fn load(text: &str) -> Result<compose::model::Project, compose::Problems> {
+    load_everything(text).map(|loaded| loaded.project)
 }
 
 /// The keys of a line-wise YAML text: the path of each, and the lines that it takes.

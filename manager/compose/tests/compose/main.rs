@@ -8,4 +8,5 @@ mod keys;
 mod malformed;
 mod model;
 mod selection;
+mod specs;
 mod stacks;

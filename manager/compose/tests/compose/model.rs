@@ -94,10 +94,10 @@ fn mounts() {
         ],
         expect![[r#"
             volumes: [./a b:/b, ../c:/c:ro, '~/d:/d:rw,z,rshared', .:/e]
-              Mount { target: "/b", read_only: false, kind: Bind { source: "/srv/my stack: one/a b", create_host_path: true, propagation: None } }
-              Mount { target: "/c", read_only: true, kind: Bind { source: "/srv/c", create_host_path: true, propagation: None } }
-              Mount { target: "/d", read_only: false, kind: Bind { source: "/people/ann/d", create_host_path: true, propagation: Some(RecursiveShared) } }
-              Mount { target: "/e", read_only: false, kind: Bind { source: "/srv/my stack: one", create_host_path: true, propagation: None } }
+              Mount { target: "/b", read_only: false, kind: Bind { source: "/srv/my stack: one/a b", scope: ThisNode, create_host_path: true, propagation: None } }
+              Mount { target: "/c", read_only: true, kind: Bind { source: "/srv/c", scope: ThisNode, create_host_path: true, propagation: None } }
+              Mount { target: "/d", read_only: false, kind: Bind { source: "/people/ann/d", scope: ThisNode, create_host_path: true, propagation: Some(RecursiveShared) } }
+              Mount { target: "/e", read_only: false, kind: Bind { source: "/srv/my stack: one", scope: ThisNode, create_host_path: true, propagation: None } }
               warning: compose.yml:4:37: `selinux` is ignored: files are not labelled anew
             volumes: ['data:/a:nocopy', /anonymous, '/only:ro', 'data:/b:cached']
               Mount { target: "/a", read_only: false, kind: Volume { name: "data", nocopy: true, subpath: None } }
@@ -106,7 +106,7 @@ fn mounts() {
               Mount { target: "/b", read_only: false, kind: Volume { name: "data", nocopy: false, subpath: None } }
               warning: compose.yml:4:57: `consistency` is ignored: it means something on macOS alone
             volumes: [{type: bind, source: x/y, target: /a, bind: {create_host_path: false}}]
-              Mount { target: "/a", read_only: false, kind: Bind { source: "/srv/my stack: one/x/y", create_host_path: false, propagation: None } }
+              Mount { target: "/a", read_only: false, kind: Bind { source: "/srv/my stack: one/x/y", scope: ThisNode, create_host_path: false, propagation: None } }
             volumes: [{type: volume, source: data, target: /a, read_only: yes, volume: {subpath: s}}]
               Mount { target: "/a", read_only: true, kind: Volume { name: "data", nocopy: false, subpath: Some("s") } }
             volumes: [{type: tmpfs, target: /a, tmpfs: {size: 64m, mode: 01777}}]
@@ -226,18 +226,18 @@ fn deployment() {
         ],
         expect![[r#"
             restart: 'no'
-              Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: Never, delay: None, attempts_max: None, window: None })
+              Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: Some(Never), delay: None, attempts_max: None, window: None })
             restart: no
-              Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: Never, delay: None, attempts_max: None, window: None })
+              Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: Some(Never), delay: None, attempts_max: None, window: None })
             restart: on-failure:3
-              Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: OnFailure, delay: None, attempts_max: Some(3), window: None })
+              Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: Some(OnFailure), delay: None, attempts_max: Some(3), window: None })
             restart: unless-stopped
-              Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: Any, delay: None, attempts_max: None, window: None })
+              Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: Some(Any), delay: None, attempts_max: None, window: None })
             restart: sometimes
               error: compose.yml:4:14: `restart` wants one of no, always, unless-stopped, on-failure, on-failure:COUNT, not `sometimes`
             restart: always
                 deploy: {restart_policy: {condition: none, delay: 5s}}
-              Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: Never, delay: Some(5s), attempts_max: None, window: None })
+              Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: Some(Never), delay: Some(5s), attempts_max: None, window: None })
             scale: 3
               Replicated { replicas: 3 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } None
             scale: 3

@@ -177,18 +177,19 @@ fn the_stack_s_name() {
     check(
         &[("-", "services: {a: {image: a, volumes: [./x:/x]}}")],
         expect![[r#"
-        name: demo
-        services:
-          a:
-            image: a
-            volumes:
-              - bind:
-                  create_host_path: true
-                read_only: false
-                source: "/srv/my stack: one/x"
-                target: /x
-                type: bind
-    "#]],
+            name: demo
+            services:
+              a:
+                image: a
+                volumes:
+                  - bind:
+                      create_host_path: true
+                      x-this-node: true
+                    read_only: false
+                    source: "/srv/my stack: one/x"
+                    target: /x
+                    type: bind
+        "#]],
     );
 }
 

@@ -1,7 +1,7 @@
 //! Example stacks as people write them: each loads, and what is printed of it means the same.
 
 use crate::door::{Memory, request, shown};
-use compose::{Loaded, Request};
+use compose::{Loaded, Problems, Request};
 use expect_test::{ExpectFile, expect_file};
 use std::path::{Path, PathBuf};
 
@@ -28,14 +28,19 @@ fn survives_printing(name: &str, request: &Request, loaded: &Loaded) {
     assert_eq!(second.render(), loaded.render(), "{name} is printed differently");
 }
 
-#[track_caller]
-fn check(name: &str, expected: ExpectFile) {
+pub(crate) fn load(name: &str) -> (Request, Result<Loaded, Problems>) {
     let mut request = request(&[name]);
     let variables = Path::new(name).with_extension("env");
     if EXAMPLES.iter().any(|(name, _)| Path::new(name) == variables) {
         request.env_files.push(variables);
     }
     let outcome = compose::load(&request, &Memory::of(&EXAMPLES));
+    (request, outcome)
+}
+
+#[track_caller]
+fn check(name: &str, expected: ExpectFile) {
+    let (request, outcome) = load(name);
     if let Ok(loaded) = &outcome {
         survives_printing(name, &request, loaded);
     }

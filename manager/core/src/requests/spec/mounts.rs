@@ -3,6 +3,7 @@
 use super::{Checked, refuse_if};
 use common::container::{
     Access, BindMount, Mount, MountSource, Propagation, Recursion, TmpfsMount, VolumeMount,
+    is_volume_name,
 };
 use std::collections::BTreeSet;
 
@@ -61,12 +62,6 @@ fn check_volume(volume: &VolumeMount) -> Checked {
             format!("the subpath `{subpath}` is not a path within the volume")
         }),
     ])
-}
-
-fn is_volume_name(text: &str) -> bool {
-    let is_inner = |it: u8| it.is_ascii_alphanumeric() || b"_.-".contains(&it);
-    let begins_well = text.bytes().next().is_some_and(|it| it.is_ascii_alphanumeric());
-    text.len() >= 2 && begins_well && text.bytes().all(is_inner)
 }
 
 /// As the engine knows them.

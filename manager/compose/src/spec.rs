@@ -1,0 +1,138 @@
+//! From what the files mean to what the cluster is asked for: a specification for each service.
+//!
+//! What does not fit is told where it stands in the files, and what the cluster does not do yet is
+//! never passed over in silence.
+
+mod container;
+mod files;
+mod mounts;
+mod task;
+
+pub use files::{DeclaredFile, files};
+
+use crate::load::Loaded;
+use crate::model::{Link, Pairs, Service, ServiceNetwork};
+use crate::problem::{Fault, Problem, Problems, Report, quote};
+use common::file::FileKind;
+use common::service::{Dependency, DependencyCondition, ServiceSpec};
+use common::{FileId, Name, NodeId};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+/// Docker's own, so that people's tools know a stack when they see one.
+const STACK_LABEL: &str = "com.docker.stack.namespace";
+const IMAGE_LABEL: &str = "com.docker.stack.image";
+
+/// What only the place where a deployment is typed knows.
+#[derive(Debug, Clone, Copy)]
+pub struct Around<'a> {
+    /// The node on which it is typed, if it is one: relative paths lie there.
+    pub node: Option<NodeId>,
+    /// Configs and secrets by kind and by the key under which the project knows them.
+    pub files: &'a BTreeMap<(FileKind, String), (FileId, Name)>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Specs {
+    /// In the order of their names.
+    pub services: Vec<ServiceSpec>,
+    pub warnings: Vec<Problem>,
+}
+
+/// All problems come at once, and no warnings beside them.
+pub fn services(loaded: &Loaded, around: &Around<'_>) -> Result<Specs, Problems> {
+    let report = RefCell::new(Report::default());
+    let of = |(key, service): (&String, &Service)| {
+        Source { loaded, around, key, service, report: &report }.spec()
+    };
+    let services = loaded.project.services.iter().filter_map(of).collect();
+    let warnings = loaded.close(report.into_inner())?;
+    Ok(Specs { services, warnings })
+}
+
+/// One service, and where it stands.
+struct Source<'a> {
+    loaded: &'a Loaded,
+    around: &'a Around<'a>,
+    key: &'a str,
+    service: &'a Service,
+    report: &'a RefCell<Report>,
+}
+
+impl Source<'_> {
+    fn spec(&self) -> Option<ServiceSpec> {
+        let name = self.name();
+        let task = self.task();
+        let deploy = &self.service.deploy;
+        let mut labels = stack_labels(self.loaded, &deploy.labels);
+        labels.insert(IMAGE_LABEL.to_owned(), self.service.image.as_given().to_owned());
+        Some(ServiceSpec {
+            labels,
+            stack: Some(stack(self.loaded)),
+            update: task::update_policy(deploy.update),
+            rollback: task::update_policy(deploy.rollback),
+            depends_on: self.depends_on(),
+            ..ServiceSpec::new(name?, task::mode(deploy.mode), task)
+        })
+    }
+
+    fn name(&self) -> Option<Name> {
+        let name = self.full_name(self.key);
+        name.map_err(|bad| {
+            let given = quote(&bad.given);
+            self.error(&[], format!("{given} is not a service's name: {}", bad.reason));
+        })
+        .ok()
+    }
+
+    fn full_name(&self, key: &str) -> Result<Name, common::name::BadName> {
+        format!("{}_{key}", self.loaded.project.name).parse()
+    }
+
+    /// Links count too: compose programs start first what is linked.
+    fn depends_on(&self) -> Vec<Dependency> {
+        let links = match &self.service.network {
+            ServiceNetwork::Host | ServiceNetwork::None => &[][..],
+            ServiceNetwork::Attached { links, .. } => links,
+        };
+        let linked = |link: &Link| {
+            let started = (DependencyCondition::Started, true);
+            (link.service != self.key).then(|| (link.service.clone(), started))
+        };
+        let mut all: BTreeMap<String, _> = links.iter().filter_map(linked).collect();
+        let said = self.service.depends_on.iter();
+        all.extend(
+            said.map(|(key, it)| (key.clone(), (task::condition(it.condition), it.required))),
+        );
+        // A name that does not fit is told at the service that has it.
+        let dependency = |(key, (condition, required)): (String, _)| {
+            Some(Dependency { service: self.full_name(&key).ok()?, condition, required })
+        };
+        all.into_iter().filter_map(dependency).collect()
+    }
+
+    /// At a path below the service.
+    fn error(&self, path: &[&str], text: impl Into<String>) {
+        self.report.borrow_mut().error(self.fault(path, text));
+    }
+
+    fn warn(&self, path: &[&str], text: impl Into<String>) {
+        self.report.borrow_mut().warn(self.fault(path, text));
+    }
+
+    fn fault(&self, path: &[&str], text: impl Into<String>) -> Fault {
+        let whole: Vec<&str> = ["services", self.key].iter().chain(path).copied().collect();
+        Fault::new(self.loaded.position(&whole), text)
+    }
+}
+
+fn stack(loaded: &Loaded) -> Name {
+    loaded.project.name.parse().expect("a project is loaded under a name that fits")
+}
+
+/// Of whatever belongs to a stack.
+fn stack_labels(loaded: &Loaded, own: &Pairs) -> Pairs {
+    let mut labels = own.clone();
+    labels.insert(STACK_LABEL.to_owned(), loaded.project.name.clone());
+    labels
+}

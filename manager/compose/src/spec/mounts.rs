@@ -1,0 +1,85 @@
+//! What of a node's disks and memory the containers of a service see.
+
+use super::{Source, stack_labels};
+use crate::model::{self, MountKind, Owner, PathScope, VolumePolicy};
+use crate::problem::{Fault, quote};
+use common::container::{
+    Access, BindMount, MissingPath, Mount, MountSource, TmpfsMount, VolumeMount, is_volume_name,
+};
+
+impl Source<'_> {
+    pub(super) fn mounts(&self) -> Vec<Mount> {
+        let mounts = self.service.mounts.iter().enumerate();
+        mounts.map(|(index, mount)| self.mount(mount, &index.to_string())).collect()
+    }
+
+    fn mount(&self, mount: &model::Mount, index: &str) -> Mount {
+        let source = match &mount.kind {
+            MountKind::Bind { source, scope, create_host_path, propagation } => {
+                let path = source.display().to_string();
+                if *scope == PathScope::ThisNode && self.around.node.is_none() {
+                    self.refuse_lost(&path, index);
+                }
+                let missing =
+                    if *create_host_path { MissingPath::Create } else { MissingPath::Reject };
+                let propagation = *propagation;
+                MountSource::Bind(BindMount { missing, propagation, ..BindMount::of_path(path) })
+            }
+            MountKind::Volume { name, nocopy, subpath } => MountSource::Volume(VolumeMount {
+                nocopy: *nocopy,
+                subpath: subpath.clone(),
+                ..self.volume(name)
+            }),
+            MountKind::Anonymous { nocopy } => {
+                MountSource::Volume(VolumeMount { nocopy: *nocopy, ..VolumeMount::default() })
+            }
+            MountKind::Tmpfs { bytes, mode, options } => MountSource::Tmpfs(TmpfsMount {
+                size_bytes: *bytes,
+                mode: *mode,
+                options: options.clone(),
+            }),
+        };
+        let access = if mount.read_only { Access::ReadOnly } else { Access::ReadWrite };
+        Mount { target: mount.target.clone(), access, source }
+    }
+
+    /// There is no node that has it for certain.
+    fn refuse_lost(&self, path: &str, index: &str) {
+        let path = quote(path);
+        let text = format!("{path} is a folder of this machine, which is no node of the cluster");
+        let hint = "make it a config, or give an absolute path that every node has";
+        let fault = self.fault(&["volumes", index, "source"], text).hint(hint);
+        self.report.borrow_mut().error(fault);
+    }
+
+    fn volume(&self, key: &str) -> VolumeMount {
+        let volume = &self.loaded.project.volumes[key];
+        let name = volume.owner.name();
+        let at = |below: &str| self.loaded.position(&["volumes", key, below]);
+        if !is_volume_name(name) {
+            let text = format!("{} is not the name of a volume", quote(name));
+            let hint = "there may be letters, digits, `_`, `.` and `-` in it, two at least";
+            self.report.borrow_mut().error(Fault::new(at("name"), text).hint(hint));
+        }
+        match volume.policy {
+            Some(VolumePolicy::Strict | VolumePolicy::Preferred) => {
+                let text = "`x-volume-policy` is not carried out yet: tasks are not held to the \
+                            node where a volume's data lies";
+                self.report.borrow_mut().warn(Fault::new(at("x-volume-policy"), text));
+            }
+            Some(VolumePolicy::None) | None => {}
+        }
+        match &volume.owner {
+            Owner::External { name } => {
+                VolumeMount { name: Some(name.clone()), ..VolumeMount::default() }
+            }
+            Owner::Stack { name } => VolumeMount {
+                name: Some(name.clone()),
+                driver: volume.driver.clone(),
+                options: volume.driver_options.clone(),
+                labels: stack_labels(self.loaded, &volume.labels),
+                ..VolumeMount::default()
+            },
+        }
+    }
+}
