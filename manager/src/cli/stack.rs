@@ -112,7 +112,9 @@ async fn services_of(target: &Target, stack: &Name) -> Result<Vec<SeenService>, 
     let mut found: Vec<SeenService> = all(answer.services)?;
     found.retain(|it| it.service.spec.stack.as_ref() == Some(stack));
     if found.is_empty() {
-        return Err(CliError::Failed(format!("no such stack: {stack} (`skep stack ls` lists them)")));
+        return Err(CliError::Failed(format!(
+            "no such stack: {stack} (`skep stack ls` lists them)"
+        )));
     }
     Ok(found)
 }
@@ -137,7 +139,8 @@ async fn list_services(target: &Target, given: &Services) -> Result<(), CliError
 async fn rm(target: &Target, given: Rm) -> Result<(), CliError> {
     let mut doomed = Vec::new();
     for stack in &given.stacks {
-        let name = stack.parse().map_err(|it: common::name::BadName| CliError::Usage(it.to_string()))?;
+        let name =
+            stack.parse().map_err(|it: common::name::BadName| CliError::Usage(it.to_string()))?;
         doomed.extend(services_of(target, &name).await?);
     }
     let request = v1::RemoveStacksRequest { stacks: given.stacks.clone() };

@@ -192,15 +192,14 @@ fn for_reading(path: &str) -> String {
 
 fn as_json(plan: &ServicePlan) -> Value {
     let tasks = |tasks: &[ReplacedTask]| -> Vec<Value> {
-        let task = |it: &ReplacedTask| {
-            json!({ "ID": it.id.to_string(), "Name": it.name, "Node": it.node_name })
-        };
+        let task = |it: &ReplacedTask| json!({ "ID": it.id.to_string(), "Name": it.name, "Node": it.node_name });
         tasks.iter().map(task).collect()
     };
     let (action, changes, ended) = match &plan.action {
         PlannedAction::Create { .. } => ("create", Vec::new(), Vec::new()),
         PlannedAction::Update { old, new, replaced } => {
-            let change = |it: Difference| json!({ "Field": it.field, "Old": it.old, "New": it.new });
+            let change =
+                |it: Difference| json!({ "Field": it.field, "Old": it.old, "New": it.new });
             let changes = differences(old, new).into_iter().map(change).collect();
             ("update", changes, tasks(replaced))
         }
@@ -250,18 +249,42 @@ mod tests {
 
     #[test]
     fn plans_for_people() {
-        expect![[r#""#]].assert_eq(&plan(&plans(), &["app_conf".to_owned()], Format::Table));
+        expect![[r#"
+              + app_conf: new content
+              + api: ghcr.io/me/web:1@sha256:00
+              = db
+              - old
+                  ends web.1 on rasp11
+              ? odd: not in these files, and left alone (--prune removes it)
+              ~ web
+                  env[A]: 1 -> 2
+                  env[B]: 2 -> (none)
+                  env[C]: (none) -> 3
+                  image: ghcr.io/me/web:1@sha256:00 -> web:2
+                  stop_grace: 3s -> 1.5s
+                  replaces web.1 on rasp11
+            1 to create, 1 to update, 1 to remove, 1 unchanged, 1 left alone, 1 tasks to replace
+        "#]]
+        .assert_eq(&plan(&plans(), &["app_conf".to_owned()], Format::Table));
         assert_eq!(plan(&[], &[], Format::Table), "no services\n");
     }
 
     #[test]
     fn plans_for_programs() {
-        expect![[r#""#]].assert_eq(&plan(&plans()[3..], &[], Format::Json));
+        expect![[r#"
+            {"Action":"leave","Changes":[],"Service":"odd","Tasks":[]}
+            {"Action":"update","Changes":[{"Field":"env[A]","New":"2","Old":"1"},{"Field":"env[B]","New":null,"Old":"2"},{"Field":"env[C]","New":"3","Old":null},{"Field":"image","New":"web:2","Old":"ghcr.io/me/web:1@sha256:00"},{"Field":"stop_grace","New":"1.5s","Old":"3s"}],"Service":"web","Tasks":[{"ID":"0000000000001","Name":"web.1","Node":"rasp11"}]}
+        "#]].assert_eq(&plan(&plans()[3..], &[], Format::Json));
     }
 
     #[test]
     fn stacks() {
         let stacks = [v1::StackView { name: "shop".to_owned(), services: 5 }];
-        expect![[r#""#]].assert_eq(&(list(&stacks, Format::Table) + &list(&stacks, Format::Json)));
+        expect![[r#"
+            NAME      SERVICES
+            shop      5
+            {"Name":"shop","Services":"5"}
+        "#]]
+        .assert_eq(&(list(&stacks, Format::Table) + &list(&stacks, Format::Json)));
     }
 }

@@ -4,12 +4,12 @@ use super::reading::{self, ProjectFlags};
 use crate::cli::args::format::Format;
 use crate::cli::error::CliError;
 use crate::cli::file::sealing_key;
+use crate::cli::out;
 use crate::cli::progress::{Telling, Watched, watch};
 use crate::cli::render::stacks;
 use crate::cli::seen::{SeenService, SeenTask, all};
 use crate::cli::service::Waiting;
 use crate::cli::target::{Target, accept};
-use crate::cli::out;
 use clap::Args;
 use common::file::{FileKind, NewFile};
 use common::stack::{PlannedAction, ServicePlan, StackSpec};
@@ -78,12 +78,8 @@ pub(super) async fn deploy(target: &Target, given: Deploy) -> Result<(), CliErro
     if given.waiting.detach {
         return Ok(());
     }
-    let named: Vec<&Name> = planned
-        .services
-        .iter()
-        .filter(|it| stays(&it.action))
-        .map(|it| &it.name)
-        .collect();
+    let named: Vec<&Name> =
+        planned.services.iter().filter(|it| stays(&it.action)).map(|it| &it.name).collect();
     let mut found = super::services_of(target, &given.stack).await?;
     found.retain(|it| named.contains(&&it.service.spec.name));
     let watched = Watched {
@@ -172,8 +168,8 @@ async fn files(
             (Some(content), there) => {
                 let clear = read(kind, &name, content)?;
                 let digest = key.digest(&clear);
-                let same = there
-                    .filter(|it| it.digest == digest && it.stack.as_ref() == Some(stack));
+                let same =
+                    there.filter(|it| it.digest == digest && it.stack.as_ref() == Some(stack));
                 match same {
                     Some(there) => there.id,
                     None => {
@@ -219,10 +215,7 @@ fn read(kind: FileKind, name: &Name, content: Content) -> Result<Zeroizing<Vec<u
 }
 
 /// Until nothing of these services runs any more.
-pub(super) async fn wait_for_end(
-    target: &Target,
-    doomed: &[SeenService],
-) -> Result<(), CliError> {
+pub(super) async fn wait_for_end(target: &Target, doomed: &[SeenService]) -> Result<(), CliError> {
     let mut client = target.control().await?;
     loop {
         let answer = client.list_tasks(v1::ListTasksRequest::default()).await?.into_inner();
