@@ -79,6 +79,7 @@ fn hosts_deploy_a_stack_in_the_order_of_its_dependencies() {
 
     let planned = deploy(manager, "PAGE=bye", "plan");
     assert!(planned.contains("shop_page: new content"), "{planned}");
+    assert!(planned.contains("grants[/page.txt]: content -> new content"), "{planned}");
     assert!(planned.contains("~ shop_web") && planned.contains("replaces shop_web.1"), "{planned}");
     deploy(manager, "PAGE=bye", "deploy");
     assert!(ids(manager, "shop_web").is_disjoint(&before.0), "who has the config gets the new one");

@@ -85,8 +85,10 @@ impl Docker {
         // bollard names no version in the paths it asks for; an engine that is newer than we are
         // may mean something else by them then.
         let agreed = if api < *API_DEFAULT_VERSION { api } else { *API_DEFAULT_VERSION };
+        let docker = bollard::Docker::connect_with_unix(socket, CALL_LIMIT_SECONDS, &agreed)
+            .map_err(|error| self.error(error))?;
         let docker =
-            client.with_request_modifier(move |request| convert::with_version(request, agreed));
+            docker.with_request_modifier(move |request| convert::with_version(request, agreed));
         Ok(Client { docker, version: agreed })
     }
 

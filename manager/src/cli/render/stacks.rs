@@ -92,8 +92,10 @@ fn summary(services: &[ServicePlan]) -> String {
     let words = ["to create", "to update", "to remove", "unchanged", "left alone"];
     let said = words.iter().filter_map(|it| Some(format!("{} {it}", counts.get(it)?)));
     let mut parts: Vec<String> = said.collect();
-    if replaced > 0 {
-        parts.push(format!("{replaced} tasks to replace"));
+    match replaced {
+        0 => {}
+        1 => parts.push("1 task to replace".to_owned()),
+        many => parts.push(format!("{many} tasks to replace")),
     }
     if parts.is_empty() { "no services".to_owned() } else { parts.join(", ") }
 }
@@ -123,9 +125,21 @@ fn differences(old: &ServiceSpec, new: &ServiceSpec) -> Vec<Difference> {
         .into_iter()
         .map(|field| Difference { old: before.remove(&field), new: after.remove(&field), field })
         .filter(|it| it.old != it.new)
+        .map(of_file)
         .collect();
     found.sort_by(|a, b| a.field.cmp(&b.field));
     found
+}
+
+fn of_file(it: Difference) -> Difference {
+    match it.field.strip_suffix(".file").filter(|it| it.starts_with("grants[")) {
+        Some(field) if it.old.is_some() && it.new.is_some() => Difference {
+            field: field.to_owned(),
+            old: Some(Value::String("content".to_owned())),
+            new: Some(Value::String("new content".to_owned())),
+        },
+        Some(_) | None => it,
+    }
 }
 
 fn fields(spec: &ServiceSpec) -> BTreeMap<String, Value> {
@@ -263,7 +277,7 @@ mod tests {
                   image: ghcr.io/me/web:1@sha256:00 -> web:2
                   stop_grace: 3s -> 1.5s
                   replaces web.1 on rasp11
-            1 to create, 1 to update, 1 to remove, 1 unchanged, 1 left alone, 1 tasks to replace
+            1 to create, 1 to update, 1 to remove, 1 unchanged, 1 left alone, 1 task to replace
         "#]]
         .assert_eq(&plan(&plans(), &["app_conf".to_owned()], Format::Table));
         assert_eq!(plan(&[], &[], Format::Table), "no services\n");
