@@ -16,6 +16,9 @@ pub(super) enum CliError {
     Usage(String),
     #[error("{0}")]
     Failed(String),
+    /// A job's own program failed, and the command fails as it did.
+    #[error("{reason}")]
+    Job { reason: String, code: u8 },
     #[error(transparent)]
     NoConnection(#[from] ConnectError),
     #[error("{}", in_words(.0))]
@@ -34,10 +37,18 @@ pub(super) enum CliError {
 }
 
 impl CliError {
+    pub(super) fn of_job(reason: String, exit_code: Option<i64>) -> CliError {
+        match exit_code.and_then(|it| u8::try_from(it).ok()).filter(|it| *it != 0) {
+            Some(code) => CliError::Job { reason, code },
+            None => CliError::Failed(reason),
+        }
+    }
+
     pub(super) fn exit_code(&self) -> ExitCode {
         match self {
             CliError::OutputClosed => ExitCode::SUCCESS,
             CliError::Usage(_) => ExitCode::from(WRONG_USAGE),
+            CliError::Job { code, .. } => ExitCode::from(*code),
             CliError::Refused(status) if status.code() == Code::InvalidArgument => {
                 ExitCode::from(WRONG_USAGE)
             }

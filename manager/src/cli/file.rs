@@ -105,7 +105,7 @@ async fn create(target: &Target, kind: FileKind, given: Create) -> Result<(), Cl
 }
 
 /// What seals secrets, so that no manager ever sees one.
-async fn sealing_key(target: &Target) -> Result<FileKey, CliError> {
+pub(super) async fn sealing_key(target: &Target) -> Result<FileKey, CliError> {
     let answer = accept(target.control().await?.get_sealing_key(v1::Empty {}).await?);
     FileKey::new(&file_key(answer.key)?).map_err(|it| CliError::Failed(it.to_string()))
 }

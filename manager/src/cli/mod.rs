@@ -12,6 +12,7 @@ mod reading;
 mod render;
 mod seen;
 mod service;
+mod stack;
 mod target;
 mod update;
 
@@ -62,6 +63,9 @@ enum Command {
     /// The same for what nobody else may know
     #[command(subcommand)]
     Secret(file::FileCommand),
+    /// Applications of several services, as compose files describe them
+    #[command(subcommand)]
+    Stack(stack::StackCommand),
     /// Runs the daemon in the foreground; systemd starts it on a real machine
     Daemon(Daemon),
     /// Shows the versions of this program and of the daemon
@@ -116,6 +120,7 @@ where
         Command::Service(given) => Box::pin(service::run(&arguments.host, given)).await,
         Command::Config(given) => file::run(&arguments.host, FileKind::Config, given).await,
         Command::Secret(given) => file::run(&arguments.host, FileKind::Secret, given).await,
+        Command::Stack(given) => Box::pin(stack::run(&arguments.host, given)).await,
         Command::Version => cluster::version(&arguments.host).await,
     };
     match result {
@@ -172,6 +177,14 @@ mod tests {
             "service update -d --force --image web:2 web",
             "service rollback --to 3 web",
             "service history --format json web",
+            "stack deploy -c a.yml -c - --prune --env-file .env --timeout 5m shop web",
+            "stack deploy --compose-file a.yml --strict -d shop",
+            "stack plan -c a.yml --format json shop",
+            "stack config -c a.yml",
+            "stack ls --format json",
+            "stack ps shop",
+            "stack services -q shop",
+            "stack rm shop other",
             "service rm web",
             "service logs -f -n 10 --since 10m -t --no-task-ids web",
             "service create --secret a --config source=b,target=/b redis",

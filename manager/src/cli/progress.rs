@@ -2,10 +2,9 @@
 
 use super::error::CliError;
 use super::out;
-use super::render::progress::{Goal, Progress, Verdict, survey};
+use super::render::progress::{Goal, Progress, Verdict, of_stack, survey};
 use super::seen::{SeenService, SeenTask, all};
 use super::target::Target;
-use common::task::Slot;
 use common::{ServiceId, Stamp};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use proto::v1;
@@ -34,15 +33,41 @@ pub(super) async fn wait(
     service: ServiceId,
     telling: Telling,
 ) -> Result<(), CliError> {
+    let watched = Watched {
+        what: format!("Service {service}"),
+        command: format!("skep service ps {service}"),
+        services: vec![service],
+        is_stack: false,
+    };
+    watch(target, &watched, telling, None).await
+}
+
+/// What is waited for.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) what: String,
+    /// Shows more of it.
+    pub(super) command: String,
+    pub(super) services: Vec<ServiceId>,
+    pub(super) is_stack: bool,
+}
+
+pub(super) async fn watch(
+    target: &Target,
+    watched: &Watched,
+    telling: Telling,
+    limit: Option<Duration>,
+) -> Result<(), CliError> {
     let mut screen = Screen::open(telling);
     let result = tokio::select! {
-        result = until_converged(target, service, &mut screen) => result,
+        result = until_converged(target, watched, limit, &mut screen) => result,
         interrupted = tokio::signal::ctrl_c() => match interrupted {
             Ok(()) => {
                 screen.close();
                 return out::line(&format!(
                     "Operation continuing in background.\n\
-                     Use `skep service ps {service}` to check progress."
+                     Use `{}` to check progress.",
+                    watched.command
                 ));
             }
             Err(error) => Err(CliError::Failed(format!("signals cannot be awaited: {error}"))),
@@ -50,27 +75,34 @@ pub(super) async fn wait(
     };
     screen.close();
     if result.is_ok() && telling == Telling::Progress {
-        out::line(&format!("verify: Service {service} converged"))?;
+        out::line(&format!("verify: {} converged", watched.what))?;
     }
     result
 }
 
 async fn until_converged(
     target: &Target,
-    service: ServiceId,
+    watched: &Watched,
+    limit: Option<Duration>,
     screen: &mut Screen,
 ) -> Result<(), CliError> {
     let mut client = target.control().await?;
     let mut steady_since = None;
-    let mut answered_at = Instant::now();
+    let begun = Instant::now();
+    let mut answered_at = begun;
     loop {
-        match look(&mut client, service).await {
+        match look_at(&mut client, watched).await {
             Ok(progress) => {
                 answered_at = Instant::now();
                 screen.show(&progress)?;
                 match progress.verdict {
+                    Verdict::Waiting if limit.is_some_and(|it| begun.elapsed() >= it) => {
+                        return Err(CliError::Failed(too_late(&progress, &watched.command)));
+                    }
                     Verdict::Waiting => steady_since = None,
-                    Verdict::Failed { reason } => return Err(CliError::Failed(reason)),
+                    Verdict::Failed { reason, exit_code } => {
+                        return Err(CliError::of_job(reason, exit_code));
+                    }
                     Verdict::Converged => {
                         let since = *steady_since.get_or_insert(answered_at);
                         if answered_at - since >= STEADY_FOR {
@@ -93,10 +125,32 @@ async fn until_converged(
     }
 }
 
+fn too_late(progress: &Progress, command: &str) -> String {
+    let waits = progress.slots.iter().filter(|it| !it.is_well).map(|it| it.text.as_str());
+    let waits: Vec<&str> = waits.collect();
+    format!("the time is over, and it goes on without us: {} (`{command}`)", waits.join("; "))
+}
+
+async fn look_at(
+    client: &mut ControlClient<Channel>,
+    watched: &Watched,
+) -> Result<Progress, CliError> {
+    let mut services = Vec::new();
+    for service in &watched.services {
+        services.push(look(client, *service).await?);
+    }
+    if !watched.is_stack
+        && let Some((_, progress)) = services.pop()
+    {
+        return Ok(progress);
+    }
+    Ok(of_stack(services))
+}
+
 async fn look(
     client: &mut ControlClient<Channel>,
     service: ServiceId,
-) -> Result<Progress, CliError> {
+) -> Result<(String, Progress), CliError> {
     let services = vec![service.to_string()];
     let request = v1::ListServicesRequest { services: services.clone() };
     let found = client.list_services(request).await?.into_inner().services;
@@ -112,7 +166,7 @@ async fn look(
     let answer = client.list_tasks(request).await?.into_inner();
     let tasks: Vec<SeenTask> = all(answer.tasks)?;
     let now = answer.now.map(Stamp::from).unwrap_or_default();
-    Ok(survey(&goal, &tasks, now))
+    Ok((found.service.spec.name.to_string(), survey(&goal, &tasks, now)))
 }
 
 enum Screen {
@@ -180,15 +234,15 @@ fn draw(drawing: &MultiProgress, lines: &mut Vec<ProgressBar>, progress: &Progre
 #[derive(Debug, Default)]
 struct Told {
     summary: String,
-    slots: BTreeMap<Slot, String>,
+    lines: BTreeMap<String, String>,
 }
 
 impl Told {
     fn news(&mut self, progress: &Progress) -> String {
         let mut news = String::new();
         for line in &progress.slots {
-            if self.slots.get(&line.slot) != Some(&line.essence) {
-                self.slots.insert(line.slot, line.essence.clone());
+            if self.lines.get(&line.key) != Some(&line.essence) {
+                self.lines.insert(line.key.clone(), line.essence.clone());
                 news += &format!("{}\n", line.text);
             }
         }
@@ -210,7 +264,8 @@ mod tests {
         let progress = |summary: &str, essence: &str| Progress {
             summary: summary.to_owned(),
             slots: vec![SlotLine {
-                slot: Slot::Replica(1),
+                key: "web.1".to_owned(),
+                is_well: false,
                 text: format!("web.1: {essence}"),
                 essence: essence.to_owned(),
             }],

@@ -102,6 +102,7 @@ impl Reading {
             },
             CliError::Usage(_)
             | CliError::Failed(_)
+            | CliError::Job { .. }
             | CliError::Malformed(_)
             | CliError::Unreadable { .. }
             | CliError::OutputClosed

@@ -8,10 +8,9 @@ use agent_core::health::Health;
 use bollard::models::ContainerSummary;
 use common::assignment::Assignment;
 use common::container::{
-    Access, BindMount, CgroupNamespace, ContainerNetwork, ContainerSpec, Device, Dns, HealthCheck,
-    HostAddress, IpcNamespace, Kernel, Logging, MissingPath, Mount, MountSource, PidNamespace,
-    Probe, ProbeCommand, Propagation, Recursion, Swap, TmpfsMount, Ulimit, UserNamespace,
-    UtsNamespace, VolumeMount,
+    Access, BindMount, CgroupNamespace, ContainerNetwork, ContainerSpec, Device, Dns, HostAddress,
+    IpcNamespace, Kernel, Logging, MissingPath, Mount, MountSource, PidNamespace, Propagation,
+    Recursion, Swap, TmpfsMount, Ulimit, UserNamespace, UtsNamespace, VolumeMount,
 };
 use common::resources::Resources;
 use common::service::TaskSpec;
@@ -267,40 +266,6 @@ fn old_engines_leave_out_nothing_in_silence() {
     for (version, spec, is_taken) in cases {
         let refusal = unknown_to(api_version(version).unwrap(), &spec);
         assert_eq!(refusal.is_none(), is_taken, "{version} {refusal:?}");
-    }
-}
-
-#[test]
-fn health_checks() {
-    let probe = Probe {
-        interval: Some(Duration::from_secs(1)),
-        start_interval: Some(Duration::from_millis(1)),
-        retries: Some(3),
-        ..Probe::default()
-    };
-    let with = |test| HealthCheck::Enabled(Probe { test: Some(test), ..probe.clone() });
-    let cases = [
-        (None, expect!["null"]),
-        (Some(HealthCheck::Disabled), expect![[r#"{"Test":["NONE"]}"#]]),
-        (
-            Some(HealthCheck::Enabled(probe.clone())),
-            expect![[r#"{"Interval":1000000000,"Retries":3,"StartInterval":1000000}"#]],
-        ),
-        (
-            Some(with(ProbeCommand::Shell("curl -f x".to_owned()))),
-            expect![[
-                r#"{"Interval":1000000000,"Retries":3,"StartInterval":1000000,"Test":["CMD-SHELL","curl -f x"]}"#
-            ]],
-        ),
-        (
-            Some(with(ProbeCommand::Exec(words("true --fast")))),
-            expect![[
-                r#"{"Interval":1000000000,"Retries":3,"StartInterval":1000000,"Test":["CMD","true","--fast"]}"#
-            ]],
-        ),
-    ];
-    for (health, expected) in cases {
-        check(ContainerSpec { health, ..spec() }, "/Healthcheck", expected);
     }
 }
 

@@ -6,6 +6,7 @@ mod kernel;
 mod mounts;
 
 use super::Refused;
+use crate::file_requests;
 use common::network::{Endpoint, Port, PortMode};
 use common::resources::display_cpus;
 use common::service::{Mode, ServiceSpec, TaskSpec};
@@ -28,7 +29,8 @@ pub(super) fn check_spec(spec: &ServiceSpec) -> Result<(), Refused> {
         .and_then(|()| container::check(&spec.task.container))
         .and_then(|()| mounts::check(&spec.task.container.mounts))
         .and_then(|()| kernel::check(&spec.task));
-    checked.map_err(Refused::Invalid)
+    checked.map_err(Refused::Invalid)?;
+    file_requests::check_targets(spec)
 }
 
 /// The first that is wrong is told.

@@ -33,7 +33,7 @@ pub(crate) fn create_service(world: &mut World) {
     let name = format!("service{number}").parse().expect("a good name");
     let spec = ServiceSpec {
         update: any_policy(world),
-        rollback: any_policy(world),
+        rollback: UpdatePolicy { on_failure: FailureAction::Pause, ..any_policy(world) },
         ..ServiceSpec::new(name, mode, task)
     };
     let mut ids = IdGen::from_seed(world.chance.next_u64());

@@ -12,6 +12,7 @@ pub(super) mod progress;
 pub(super) mod service_json;
 pub(super) mod service_page;
 pub(super) mod services;
+pub(super) mod stacks;
 pub(super) mod tasks;
 
 #[cfg(test)]

@@ -32,10 +32,13 @@ pub(in crate::cli) struct Progress {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) struct SlotLine {
-    pub(in crate::cli) slot: Slot,
+    /// What it is about: a slot of a service, or a service of a stack.
+    pub(in crate::cli) key: String,
     pub(in crate::cli) text: String,
     /// What must change for the line to be worth another one where lines cannot be redrawn.
     pub(in crate::cli) essence: String,
+    /// Nothing more is waited for here.
+    pub(in crate::cli) is_well: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +49,15 @@ pub(in crate::cli) enum Verdict {
     /// Nothing more will happen, and not all of it is well.
     Failed {
         reason: String,
+        /// How a job's own program ended.
+        exit_code: Option<i64>,
     },
+}
+
+impl Verdict {
+    fn failed(reason: String) -> Verdict {
+        Verdict::Failed { reason, exit_code: None }
+    }
 }
 
 /// Where one slot stands.
@@ -67,9 +78,12 @@ pub(in crate::cli) fn survey(goal: &Goal, tasks: &[SeenTask], now: Stamp) -> Pro
         }
     }
     let stopping = tasks.iter().filter(|it| is_stopping(it)).count();
-    let (mut well, mut given_up) = (0, Vec::new());
+    let (mut well, mut given_up, mut lines) = (0, Vec::new(), Vec::new());
     for task in newest.values() {
-        match standing(task, goal, now) {
+        let standing = standing(task, goal, now);
+        let is_well = matches!(standing, Standing::Well);
+        lines.push(SlotLine { is_well, ..slot_line(task) });
+        match standing {
             Standing::Well => well += 1,
             Standing::GivenUp => given_up.push(*task),
             Standing::OnItsWay => {}
@@ -78,11 +92,7 @@ pub(in crate::cli) fn survey(goal: &Goal, tasks: &[SeenTask], now: Stamp) -> Pro
     let desired = goal.desired as usize;
     let is_settled = stopping == 0 && newest.len() == desired && well + given_up.len() == desired;
     let verdict = verdict(goal, is_settled, given_up.first().copied());
-    let slots = if newest.len() > LINES_MAX {
-        Vec::new()
-    } else {
-        newest.values().map(|task| slot_line(task)).collect()
-    };
+    let slots = if lines.len() > LINES_MAX { Vec::new() } else { lines };
     Progress { summary: summary(well, desired, stopping), slots, verdict }
 }
 
@@ -93,18 +103,21 @@ fn verdict(goal: &Goal, is_settled: bool, given_up: Option<&SeenTask>) -> Verdic
     match (update.map(|it| it.state), trouble) {
         (Some(UpdateState::Updating | UpdateState::RollingBack), _) => Verdict::Waiting,
         (Some(UpdateState::Paused), Some(trouble)) => {
-            Verdict::Failed { reason: format!("update paused: {trouble}") }
+            Verdict::failed(format!("update paused: {trouble}"))
         }
         (Some(UpdateState::RollbackPaused), Some(trouble)) => {
-            Verdict::Failed { reason: format!("rollback paused: {trouble}") }
+            Verdict::failed(format!("rollback paused: {trouble}"))
         }
         (Some(UpdateState::RolledBack), Some(trouble)) => {
-            Verdict::Failed { reason: format!("update rolled back: {trouble}") }
+            Verdict::failed(format!("update rolled back: {trouble}"))
         }
         (_, _) if !is_settled => Verdict::Waiting,
         (_, _) => match given_up {
             None => Verdict::Converged,
-            Some(task) => Verdict::Failed { reason: last_words(task) },
+            Some(task) => Verdict::Failed {
+                reason: last_words(task),
+                exit_code: own_exit_code(task).filter(|_| goal.is_job),
+            },
         },
     }
 }
@@ -159,7 +172,47 @@ fn slot_line(task: &SeenTask) -> SlotLine {
     if !task.remark.is_empty() {
         text += &format!(": {}", one_line(&task.remark));
     }
-    SlotLine { slot: task.slot, text, essence }
+    SlotLine { key: task.name(), text, essence, is_well: false }
+}
+
+fn own_exit_code(task: &SeenTask) -> Option<i64> {
+    if let Some(Failure::Exited { code, .. }) = task.failure { Some(code) } else { None }
+}
+
+/// All services of a stack in one picture: a line each.
+pub(in crate::cli) fn of_stack(services: Vec<(String, Progress)>) -> Progress {
+    let is_done = |it: &Progress| it.verdict == Verdict::Converged;
+    let done = services.iter().filter(|(_, it)| is_done(it)).count();
+    let summary = format!("{done} of {} services converged", services.len());
+    let mut failed = services.iter().filter_map(|(name, it)| match &it.verdict {
+        Verdict::Failed { reason, exit_code } => Some((name, reason, *exit_code)),
+        Verdict::Waiting | Verdict::Converged => None,
+    });
+    let verdict = match failed.next() {
+        Some((name, reason, exit_code)) => {
+            Verdict::Failed { reason: format!("{name}: {reason}"), exit_code }
+        }
+        None if done == services.len() => Verdict::Converged,
+        None => Verdict::Waiting,
+    };
+    let slots = services.into_iter().map(|(name, it)| service_line(name, &it)).collect();
+    Progress { summary, slots, verdict }
+}
+
+/// How much of it runs, and what the first slot says that does not.
+fn service_line(key: String, progress: &Progress) -> SlotLine {
+    let count = progress.summary.strip_prefix("overall progress: ").unwrap_or(&progress.summary);
+    let waits = progress.slots.iter().find(|it| !it.is_well);
+    let (text, essence) = match waits.filter(|_| progress.verdict != Verdict::Converged) {
+        Some(slot) => (format!("; {}", slot.text), format!("; {}", slot.essence)),
+        None => (String::new(), String::new()),
+    };
+    SlotLine {
+        text: format!("{key}: {count}{text}"),
+        essence: format!("{key}: {count}{essence}"),
+        is_well: progress.verdict == Verdict::Converged,
+        key,
+    }
 }
 
 fn last_words(task: &SeenTask) -> String {
@@ -280,7 +333,7 @@ mod tests {
                 overall progress: 1 out of 2 tasks
                 web.1: running on rasp11
                 web.2: failed on rasp11: task: non-zero exit (1)
-                Failed { reason: "web.2 failed and is not restarted: task: non-zero exit (1)" }"#]],
+                Failed { reason: "web.2 failed and is not restarted: task: non-zero exit (1)", exit_code: None }"#]],
         );
         let image = Failure::NoSuchImage { image: "x".to_owned(), detail: String::new() };
         let rejected = ended(2, TaskState::Rejected, Some(image));

@@ -1,0 +1,233 @@
+//! What compose files say becomes the cluster's.
+
+use super::reading::{self, ProjectFlags};
+use crate::cli::args::format::Format;
+use crate::cli::error::CliError;
+use crate::cli::file::sealing_key;
+use crate::cli::out;
+use crate::cli::progress::{Telling, Watched, watch};
+use crate::cli::render::stacks;
+use crate::cli::seen::{SeenService, SeenTask, all};
+use crate::cli::service::Waiting;
+use crate::cli::target::{Target, accept};
+use clap::Args;
+use common::file::{FileKind, NewFile};
+use common::stack::{PlannedAction, ServicePlan, StackSpec};
+use common::units::parse_duration;
+use common::{FileId, IdGen, Name, NodeId};
+use compose::Loaded;
+use compose::model::Content;
+use compose::spec::{Around, DeclaredFile};
+use proto::convert::Shown;
+use proto::v1;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+const LOOK_PERIOD: Duration = Duration::from_millis(250);
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Deploy {
+    #[command(flatten)]
+    waiting: Waiting,
+    #[command(flatten)]
+    project: ProjectFlags,
+    /// Removes services of the stack that the files do not name any more
+    #[arg(long)]
+    prune: bool,
+    /// Waits no longer than this, as in 5m
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, conflicts_with = "detach")]
+    timeout: Option<Duration>,
+    /// The stack's name
+    stack: Name,
+    /// Only these services and what they depend on
+    services: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Plan {
+    #[command(flatten)]
+    project: ProjectFlags,
+    /// As if deployed with --prune
+    #[arg(long)]
+    prune: bool,
+    /// table or json
+    #[arg(long, default_value = "table")]
+    format: Format,
+    /// The stack's name
+    stack: Name,
+    /// Only these services and what they depend on
+    services: Vec<String>,
+}
+
+pub(super) async fn plan(target: &Target, given: Plan) -> Result<(), CliError> {
+    let loaded = reading::load(&given.project, Some(&given.stack), &given.services)?;
+    let spec = stack_spec(target, &loaded, (given.stack, given.prune, &given.services)).await?;
+    let planned = ask(target, &spec, Doing::Plan).await?;
+    out::write(&stacks::plan(&planned.services, &planned.new_files, given.format))
+}
+
+pub(super) async fn deploy(target: &Target, given: Deploy) -> Result<(), CliError> {
+    let loaded = reading::load(&given.project, Some(&given.stack), &given.services)?;
+    let wish = (given.stack.clone(), given.prune, given.services.as_slice());
+    let spec = stack_spec(target, &loaded, wish).await?;
+    let planned = ask(target, &spec, Doing::Deploy).await?;
+    if given.waiting.telling() == Telling::Progress {
+        out::write(&stacks::plan(&planned.services, &planned.new_files, Format::Table))?;
+    }
+    if given.waiting.detach {
+        return Ok(());
+    }
+    let named: Vec<&Name> =
+        planned.services.iter().filter(|it| stays(&it.action)).map(|it| &it.name).collect();
+    let mut found = super::services_of(target, &given.stack).await?;
+    found.retain(|it| named.contains(&&it.service.spec.name));
+    let watched = Watched {
+        what: format!("Stack {}", given.stack),
+        command: format!("skep stack ps {}", given.stack),
+        services: found.iter().map(|it| it.service.id).collect(),
+        is_stack: true,
+    };
+    watch(target, &watched, given.waiting.telling(), given.timeout).await
+}
+
+fn stays(action: &PlannedAction) -> bool {
+    match action {
+        PlannedAction::Create { .. } | PlannedAction::Update { .. } | PlannedAction::Keep => true,
+        PlannedAction::Remove { .. } | PlannedAction::Orphan => false,
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    Plan,
+    Deploy,
+}
+
+struct Planned {
+    services: Vec<ServicePlan>,
+    new_files: Vec<String>,
+}
+
+async fn ask(target: &Target, spec: &StackSpec, doing: Doing) -> Result<Planned, CliError> {
+    let plan_only = doing == Doing::Plan;
+    let request = v1::DeployStackRequest { spec: Some(v1::StackSpec::from(spec)), plan_only };
+    let answer = accept(target.control().await?.deploy_stack(request).await?);
+    answer.warnings.iter().for_each(|it| out::warning(it));
+    Ok(Planned { services: all(answer.services)?, new_files: answer.new_files })
+}
+
+async fn stack_spec(
+    target: &Target,
+    loaded: &Loaded,
+    (name, prune, chosen): (Name, bool, &[String]),
+) -> Result<StackSpec, CliError> {
+    let problems = |it: compose::Problems| CliError::Usage(it.to_string());
+    let declared = compose::spec::files(loaded).map_err(problems)?;
+    let (known, files) = files(target, &name, declared).await?;
+    let around = Around { node: own_node(target).await?, files: &known };
+    let specs = compose::spec::services(loaded, &around).map_err(problems)?;
+    specs.warnings.iter().for_each(|it| out::warning(&it.to_string()));
+    Ok(StackSpec { name, services: specs.services, files, prune, is_partial: !chosen.is_empty() })
+}
+
+/// Where relative paths lie.
+async fn own_node(target: &Target) -> Result<Option<NodeId>, CliError> {
+    let request = v1::ListNodesRequest { nodes: vec!["self".to_owned()] };
+    let answer = accept(target.control().await?.list_nodes(request).await?);
+    let node = answer.nodes.into_iter().next().and_then(|it| it.node);
+    Ok(node.map(|it| NodeId(it.id)))
+}
+
+type Known = BTreeMap<(FileKind, String), (FileId, Name)>;
+
+/// By which ids the services are to know their files, and those that are new or whose content has
+/// changed.
+async fn files(
+    target: &Target,
+    stack: &Name,
+    declared: Vec<DeclaredFile>,
+) -> Result<(Known, Vec<(FileId, NewFile)>), CliError> {
+    let (mut known, mut new) = (Known::new(), Vec::new());
+    if declared.is_empty() {
+        return Ok((known, new));
+    }
+    let key = sealing_key(target).await?;
+    let mut ids = IdGen::from_seed(shell::clock::seed());
+    for file in declared {
+        let DeclaredFile { kind, key: named, name, labels, content } = file;
+        let there = find(target, kind, &name).await?;
+        let id = match (content, there) {
+            (None, Some(there)) => there.id,
+            (None, None) => {
+                return Err(CliError::Failed(format!(
+                    "there is no {kind} {name}, which the files say is there already (external): \
+                     make it with `skep {kind} create {name} FILE`"
+                )));
+            }
+            (Some(content), there) => {
+                let clear = read(kind, &name, content)?;
+                let digest = key.digest(&clear);
+                let same =
+                    there.filter(|it| it.digest == digest && it.stack.as_ref() == Some(stack));
+                match same {
+                    Some(there) => there.id,
+                    None => {
+                        let content = key.content(kind, &name, &clear);
+                        let content = content
+                            .map_err(|it| CliError::Failed(format!("{kind} {name}: {it}")))?;
+                        let id = ids.file();
+                        let (name, stack) = (name.clone(), Some(stack.clone()));
+                        new.push((id, NewFile { name, labels, stack, digest, content }));
+                        id
+                    }
+                }
+            }
+        };
+        known.insert((kind, named), (id, name));
+    }
+    Ok((known, new))
+}
+
+async fn find(target: &Target, kind: FileKind, name: &Name) -> Result<Option<Shown>, CliError> {
+    let request =
+        v1::ListFilesRequest { kind: v1::FileKind::from(kind).into(), ..Default::default() };
+    let answer = accept(target.control().await?.list_files(request).await?);
+    let found: Vec<Shown> = all(answer.files)?;
+    Ok(found.into_iter().filter(|it| it.name == *name).max_by_key(|it| it.created))
+}
+
+fn read(kind: FileKind, name: &Name, content: Content) -> Result<Zeroizing<Vec<u8>>, CliError> {
+    Ok(Zeroizing::new(match content {
+        Content::File(path) => {
+            let size = std::fs::metadata(&path).map_or(0, |it| it.len());
+            if size > kind.bytes_max() as u64 {
+                return Err(CliError::Usage(format!(
+                    "{}: {kind} {name} is larger than {} bytes, the maximum",
+                    path.display(),
+                    kind.bytes_max()
+                )));
+            }
+            std::fs::read(&path).map_err(|source| CliError::Unreadable { path, source })?
+        }
+        Content::Environment { value, .. } | Content::Inline(value) => value.reveal().to_vec(),
+    }))
+}
+
+/// Until nothing of these services runs any more.
+pub(super) async fn wait_for_end(target: &Target, doomed: &[SeenService]) -> Result<(), CliError> {
+    let mut client = target.control().await?;
+    loop {
+        let answer = client.list_tasks(v1::ListTasksRequest::default()).await?.into_inner();
+        let tasks: Vec<SeenTask> = all(answer.tasks)?;
+        let is_left = tasks.iter().any(|task| {
+            let name = &task.service_name;
+            let is_doomed = doomed.iter().any(|it| it.service.spec.name.as_str() == name);
+            is_doomed && !task.state.is_terminal() && !task.node_is_down
+        });
+        if !is_left {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_PERIOD).await;
+    }
+}

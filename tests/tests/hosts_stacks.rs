@@ -1,0 +1,139 @@
+//! Stacks on real hosts: a compose file goes in, a running application comes out.
+
+use integration::cluster::{SOON, form, rows, running, tasks, text};
+use integration::hosts::{Host, Lab, binary};
+use integration::images::testbox;
+use std::collections::BTreeSet;
+
+const FILE: &str = "/root/shop.yml";
+/// A chain that starts link by link, with a config and a secret.
+const SHOP: &str = r#"
+services:
+  web:
+    image: box:${TAG:-1}
+    command: [http, "8080"]
+    depends_on: {migrate: {condition: service_completed_successfully}, db: {condition: service_healthy}}
+    configs: [{source: page, target: /page.txt}]
+    deploy: {replicas: 3, update_config: {parallelism: 0, monitor: 500ms}}
+  migrate:
+    image: box:1
+    command: [exit, "${MIGRATE_CODE:-0}", "300"]
+    depends_on: {db: {condition: service_healthy}}
+    deploy: {mode: replicated-job, restart_policy: {condition: none}}
+  db:
+    image: box:1
+    command: [http, "5432"]
+    secrets: [password]
+    volumes: [data:/data]
+    healthcheck:
+      test: [CMD, /testbox, get, "127.0.0.1:5432"]
+      interval: 30s
+      start_period: 30s
+      start_interval: 200ms
+configs:
+  page: {content: "${PAGE:-hello}"}
+secrets:
+  password: {environment: DB_PASSWORD}
+volumes:
+  data: {}
+"#;
+
+fn deploy(host: &Host, variables: &str, flags: &str) -> String {
+    shell(host, &format!("DB_PASSWORD=$(hostname)-0 {variables} skep stack {flags} -c {FILE} shop"))
+}
+
+fn shell(host: &Host, line: &str) -> String {
+    let program = binary("skep");
+    let folder = program.parent().expect("a program lies in a folder").display();
+    host.run(&["sh", "-c", &format!("PATH=$PATH:{folder}; {line}")]).ok()
+}
+
+fn ids(host: &Host, service: &str) -> BTreeSet<String> {
+    running(host, service).iter().map(|it| text(it, "ID").to_owned()).collect()
+}
+
+#[test]
+fn hosts_deploy_a_stack_in_the_order_of_its_dependencies() {
+    let lab = Lab::new("stack", 3);
+    form(&lab, 1);
+    let manager = lab.host(1);
+    manager.write_file(FILE, SHOP.as_bytes());
+    let planned = deploy(manager, "", "plan");
+    assert!(planned.contains("+ shop_web") && planned.contains("3 to create"), "{planned}");
+    assert!(rows(manager, &["service", "ls"]).is_empty(), "a plan changes nothing");
+
+    let told = deploy(manager, "", "deploy");
+    assert!(told.contains("Stack shop converged"), "{told}");
+    assert_eq!(running(manager, "shop_web").len(), 3);
+    assert_eq!(text(&rows(manager, &["stack", "ls"])[0], "Services"), "3");
+    assert_eq!(rows(manager, &["stack", "services", "shop"]).len(), 3);
+    assert!(rows(manager, &["stack", "ps", "shop"]).len() >= 5);
+    let job = rows(manager, &["service", "ls"]);
+    let job = job.iter().find(|it| text(it, "Name") == "shop_migrate").expect("the job is there");
+    assert_eq!(text(job, "Replicas"), "0/1 (1/1 completed)");
+
+    let before = (ids(manager, "shop_web"), ids(manager, "shop_db"));
+    let again = deploy(manager, "", "deploy");
+    assert!(again.contains("3 unchanged"), "{again}");
+    assert_eq!(before, (ids(manager, "shop_web"), ids(manager, "shop_db")), "nothing is restarted");
+
+    let planned = deploy(manager, "PAGE=bye", "plan");
+    assert!(planned.contains("shop_page: new content"), "{planned}");
+    assert!(planned.contains("~ shop_web") && planned.contains("replaces shop_web.1"), "{planned}");
+    deploy(manager, "PAGE=bye", "deploy");
+    assert!(ids(manager, "shop_web").is_disjoint(&before.0), "who has the config gets the new one");
+    assert_eq!(ids(manager, "shop_db"), before.1, "who has it not goes on");
+
+    manager.skep(&["stack", "rm", "shop"]).ok();
+    lab.wait_for("nothing is left", SOON, || {
+        lab.hosts().all(|it| it.docker(&["ps", "-aq"]).lines().is_empty())
+    });
+    lab.wait_for("its files are gone", SOON, || {
+        ["config", "secret"].iter().all(|it| rows(manager, &[it, "ls"]).is_empty())
+    });
+    assert!(rows(manager, &["stack", "ls"]).is_empty());
+}
+
+#[test]
+fn hosts_say_of_a_stack_what_is_wrong() {
+    let lab = Lab::new("bad-stack", 1);
+    form(&lab, 1);
+    let manager = lab.host(1);
+    manager.write_file(FILE, SHOP.as_bytes());
+    let line =
+        "DB_PASSWORD=x MIGRATE_CODE=7 skep stack deploy -c /root/shop.yml shop; echo code=$?";
+    let told = shell(manager, line);
+    assert!(told.contains("code=7"), "a job's code is the command's: {told}");
+    let waits = tasks(manager, "shop_web");
+    assert!(
+        waits.iter().any(|it| text(it, "Error").contains("waits for shop_migrate to complete")),
+        "{waits:?}"
+    );
+    manager.skep(&["stack", "rm", "shop"]).ok();
+
+    let bad = "printf 'services:\\n  web:\\n    imag: box:1\\n' | skep stack deploy -c - bad 2>&1";
+    let told = shell(manager, &format!("{bad}; echo code=$?"));
+    assert!(told.contains("imag") && told.contains("image") && told.contains("code=2"), "{told}");
+    assert!(rows(manager, &["stack", "ls"]).is_empty(), "what is refused changes nothing");
+}
+
+/// As their authors wrote them.
+#[test]
+fn hosts_run_stacks_of_others_as_they_stand() {
+    let lab = Lab::new("stacks", 2);
+    form(&lab, 1);
+    let manager = lab.host(1);
+    for image in ["redis:alpine", "stackdemo:latest", "producer:latest", "consumer:latest"] {
+        lab.load_image(&testbox(image).archive());
+    }
+    for (stack, services) in [("counter", 2), ("workshop", 2)] {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../manager/compose/tests/stacks");
+        let file = format!("{path}/{stack}.yml");
+        let told = manager.skep(&["stack", "deploy", "-c", &file, stack]).ok();
+        assert!(told.contains(&format!("Stack {stack} converged")), "{told}");
+        assert_eq!(rows(manager, &["stack", "services", stack]).len(), services);
+    }
+    assert_eq!(running(manager, "counter_web").len(), 3);
+    assert!(running(manager, "counter_redis").iter().all(|it| text(it, "Node") == "rasp1"));
+    assert_eq!(running(manager, "workshop_consumer").len(), 2);
+}
