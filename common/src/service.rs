@@ -279,7 +279,9 @@ mod tests {
     fn what_makes_new_tasks() {
         let image = "redis".parse().expect("an image");
         let plain = TaskSpec::of_container(ContainerSpec::of_image(image));
-        let cases: [(fn(&mut TaskSpec), bool); 6] = [
+        /// An edit, and whether tasks go on all the same.
+        type Case = (fn(&mut TaskSpec), bool);
+        let cases: [Case; 6] = [
             (|_| {}, true),
             (|it| it.spread = vec!["node.labels.zone".to_owned()], true),
             (|it| it.restart.attempts_max = Some(1), true),
