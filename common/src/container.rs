@@ -1,29 +1,5 @@
 //! What runs in a task.
 
-/// A choice that people make by a word: the type, its words, and the way from one to the other.
-macro_rules! named {
-    (
-        $(#[$about:meta])*
-        $name:ident { $($(#[$of:meta])* $variant:ident $word:literal),* $(,)? }
-    ) => {
-        $(#[$about])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-        pub enum $name {
-            $($(#[$of])* $variant,)*
-        }
-
-        impl $name {
-            pub const WORDS: &[(&str, $name)] = &[$(($word, $name::$variant)),*];
-
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $($name::$variant => $word,)*
-                }
-            }
-        }
-    };
-}
-
 mod health;
 mod kernel;
 mod mount;
@@ -34,6 +10,7 @@ pub use mount::*;
 
 use crate::file::Grant;
 use crate::image::ImageRef;
+use crate::named::named;
 use crate::platform::Platform;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

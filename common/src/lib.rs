@@ -16,6 +16,8 @@ pub mod file;
 pub mod id;
 pub mod image;
 pub mod name;
+mod named;
+pub mod network;
 pub mod node;
 pub mod platform;
 pub mod resources;

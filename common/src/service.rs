@@ -4,6 +4,7 @@ use crate::constraint::Constraint;
 use crate::container::ContainerSpec;
 use crate::id::{ServiceId, Version};
 use crate::name::Name;
+use crate::network::{Attachment, Endpoint, Port};
 use crate::resources::Resources;
 use crate::time::Stamp;
 use crate::update::{Update, UpdatePolicy};
@@ -33,6 +34,10 @@ pub struct ServiceSpec {
     /// What has to be there before its first tasks start.
     #[serde(default)]
     pub depends_on: Vec<Dependency>,
+    #[serde(default)]
+    pub ports: Vec<Port>,
+    #[serde(default)]
+    pub endpoint: Endpoint,
 }
 
 impl ServiceSpec {
@@ -46,6 +51,8 @@ impl ServiceSpec {
             update: UpdatePolicy::default(),
             rollback: UpdatePolicy::default(),
             depends_on: Vec::new(),
+            ports: Vec::new(),
+            endpoint: Endpoint::default(),
         }
     }
 }
@@ -108,6 +115,9 @@ pub struct TaskSpec {
     /// Rather none than two tasks in a slot, also where a node is only cut off.
     #[serde(default)]
     pub at_most_one: bool,
+    /// By their full names; they say nothing where the container's network is the node's or none.
+    #[serde(default)]
+    pub networks: BTreeMap<String, Attachment>,
     /// Counted up to have new tasks though nothing else differs.
     #[serde(default)]
     pub force: u64,
@@ -117,8 +127,9 @@ impl TaskSpec {
     /// Whether a task that was made from the other may go on as one of this: what differs, if
     /// anything, says where tasks go and what becomes of ended ones.
     pub fn is_satisfied_by(&self, other: &TaskSpec) -> bool {
-        (&self.container, self.limits, self.pids_max, self.at_most_one, self.force)
-            == (&other.container, other.limits, other.pids_max, other.at_most_one, other.force)
+        let made_from = |it: &TaskSpec| (it.limits, it.pids_max, it.at_most_one, it.force);
+        (&self.container, &self.networks, made_from(self))
+            == (&other.container, &other.networks, made_from(other))
     }
 
     pub fn of_container(container: ContainerSpec) -> TaskSpec {
@@ -132,6 +143,7 @@ impl TaskSpec {
             spread: Vec::new(),
             pids_max: None,
             at_most_one: false,
+            networks: BTreeMap::new(),
             force: 0,
         }
     }
@@ -257,4 +269,30 @@ pub enum ServicePhase {
     Active,
     /// Its name is free again; it stays until the last of its tasks is gone.
     Removing,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_new_tasks() {
+        let image = "redis".parse().expect("an image");
+        let plain = TaskSpec::of_container(ContainerSpec::of_image(image));
+        /// An edit, and whether tasks go on all the same.
+        type Case = (fn(&mut TaskSpec), bool);
+        let cases: [Case; 6] = [
+            (|_| {}, true),
+            (|it| it.spread = vec!["node.labels.zone".to_owned()], true),
+            (|it| it.restart.attempts_max = Some(1), true),
+            (|it| it.container.tty = true, false),
+            (|it| it.force = 1, false),
+            (|it| it.networks = [("back".to_owned(), Attachment::default())].into(), false),
+        ];
+        for (number, (edit, goes_on)) in cases.into_iter().enumerate() {
+            let mut edited = plain.clone();
+            edit(&mut edited);
+            assert_eq!(edited.is_satisfied_by(&plain), goes_on, "case {number}");
+        }
+    }
 }

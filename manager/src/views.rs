@@ -1,5 +1,6 @@
 //! What users are shown: the state, joined with what only the leader's memory holds.
 
+use common::network::PortMode;
 use common::node::{Node, NodeState, Role};
 use common::service::{Service, TaskSpec};
 use common::task::{DesiredState, Observation, Task, TaskState};
@@ -95,10 +96,17 @@ impl View {
             image: spec.map_or_else(String::new, |it| it.container.image.as_given().to_owned()),
             latest: latest.map(|(observed, _)| v1::Observation::from(observed)),
             latest_since: latest.map(|(_, since)| v1::Stamp::from(since)),
+            host_ports: self.host_ports(task),
             notice: self.notice(task, spec.map(|it| &**it), known.map(|it| &**it)),
             node_down_reason: known.map_or_else(String::new, |it| down_reason(it)),
             node_down: known.is_none_or(|it| it.status.state.is_down()) && node.is_some(),
         }
+    }
+
+    fn host_ports(&self, task: &Task) -> Vec<v1::Port> {
+        let service = self.state.service(task.service).filter(|_| task.is_live());
+        let ports = service.iter().flat_map(|it| &it.spec.ports);
+        ports.filter(|it| it.mode == PortMode::Host).map(v1::Port::from).collect()
     }
 
     fn notice(&self, task: &Task, spec: Option<&TaskSpec>, node: Option<&Node>) -> String {

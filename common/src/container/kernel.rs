@@ -1,5 +1,6 @@
 //! What the kernel is asked to do differently for a container.
 
+use crate::named::named;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

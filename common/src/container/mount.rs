@@ -1,5 +1,6 @@
 //! What of a node's disks and memory a container sees.
 
+use crate::named::named;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

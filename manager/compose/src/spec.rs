@@ -6,12 +6,13 @@
 mod container;
 mod files;
 mod mounts;
+mod network;
 mod task;
 
 pub use files::{DeclaredFile, files};
 
 use crate::load::Loaded;
-use crate::model::{Link, Pairs, Service, ServiceNetwork};
+use crate::model::{Link, Pairs, Service};
 use crate::problem::{Fault, Problem, Problems, Report, quote};
 use common::file::FileKind;
 use common::service::{Dependency, DependencyCondition, ServiceSpec};
@@ -45,8 +46,12 @@ pub fn services(loaded: &Loaded, around: &Around<'_>) -> Result<Specs, Problems>
     let of = |(key, service): (&String, &Service)| {
         Source { loaded, around, key, service, report: &report }.spec()
     };
-    let services = loaded.project.services.iter().filter_map(of).collect();
-    let warnings = loaded.close(report.into_inner())?;
+    let services: Vec<ServiceSpec> = loaded.project.services.iter().filter_map(of).collect();
+    let mut report = report.into_inner();
+    if services.iter().any(|it| !it.ports.is_empty() || !it.task.networks.is_empty()) {
+        report.warn(Fault::general("ports and networks are kept, and not served yet"));
+    }
+    let warnings = loaded.close(report)?;
     Ok(Specs { services, warnings })
 }
 
@@ -72,6 +77,8 @@ impl Source<'_> {
             update: task::update_policy(deploy.update),
             rollback: task::update_policy(deploy.rollback),
             depends_on: self.depends_on(),
+            ports: self.service.ports.clone(),
+            endpoint: deploy.endpoint,
             ..ServiceSpec::new(name?, task::mode(deploy.mode), task)
         })
     }
@@ -91,15 +98,11 @@ impl Source<'_> {
 
     /// Links count too: compose programs start first what is linked.
     fn depends_on(&self) -> Vec<Dependency> {
-        let links = match &self.service.network {
-            ServiceNetwork::Host | ServiceNetwork::None => &[][..],
-            ServiceNetwork::Attached { links, .. } => links,
-        };
         let linked = |link: &Link| {
             let started = (DependencyCondition::Started, true);
             (link.service != self.key).then(|| (link.service.clone(), started))
         };
-        let mut all: BTreeMap<String, _> = links.iter().filter_map(linked).collect();
+        let mut all: BTreeMap<String, _> = self.links().iter().filter_map(linked).collect();
         let said = self.service.depends_on.iter();
         all.extend(
             said.map(|(key, it)| (key.clone(), (task::condition(it.condition), it.required))),

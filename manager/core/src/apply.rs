@@ -5,6 +5,7 @@ mod services;
 use crate::change::{Applied, Batch, Change, Conflict, Event, Unity};
 use crate::state::State;
 use common::node::{Node, NodeStatus, Role};
+use common::secret::Secret;
 use common::service::ServicePhase;
 use common::task::{DesiredState, Failure, Observation, Placement, Task, TaskState, TaskStatus};
 use common::{NodeId, Stamp, TaskId, Version};
@@ -64,16 +65,7 @@ impl State {
                 self.tables.cluster = Some(Arc::new(cluster));
                 Ok(Event::ClusterChanged)
             }
-            Change::SetJoinSecret { role, secret } => {
-                let cluster = self.tables.cluster.as_mut().ok_or(Conflict::NoCluster)?;
-                let cluster = Arc::make_mut(cluster);
-                match role {
-                    Role::Worker => cluster.worker_secret = secret.clone(),
-                    Role::Manager => cluster.manager_secret = secret.clone(),
-                }
-                cluster.version = version;
-                Ok(Event::ClusterChanged)
-            }
+            Change::SetJoinSecret { role, secret } => self.set_join_secret(version, *role, secret),
             Change::File(change) => self.change_file(version, stamp, change),
             Change::AddNode(node) => self.add_node(version, stamp, node),
             Change::SetNodeSpec { node, base, spec } => {
@@ -129,6 +121,17 @@ impl State {
                 Ok(event)
             }
         }
+    }
+
+    fn set_join_secret(&mut self, version: Version, role: Role, secret: &Secret) -> Outcome {
+        let cluster = self.tables.cluster.as_mut().ok_or(Conflict::NoCluster)?;
+        let cluster = Arc::make_mut(cluster);
+        match role {
+            Role::Worker => cluster.worker_secret = secret.clone(),
+            Role::Manager => cluster.manager_secret = secret.clone(),
+        }
+        cluster.version = version;
+        Ok(Event::ClusterChanged)
     }
 
     fn add_node(&mut self, version: Version, stamp: Stamp, node: &Node) -> Outcome {

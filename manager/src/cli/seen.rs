@@ -1,5 +1,6 @@
 //! Answers of the managers as the command line sees them: checked once, plain values ever after.
 
+use common::network::Port;
 use common::node::{Availability, NodeDescription, NodeSpec};
 use common::service::Service;
 use common::task::{DesiredState, Failure, Observation, Slot, Task, TaskState};
@@ -23,6 +24,8 @@ pub(super) struct SeenTask {
     pub(super) service_name: String,
     pub(super) slot: Slot,
     pub(super) image: String,
+    /// Those that it takes of its own node.
+    pub(super) host_ports: Vec<Port>,
     /// Empty where the task has no node.
     pub(super) node_name: String,
     pub(super) node: Option<NodeId>,
@@ -152,11 +155,13 @@ impl TryFrom<v1::TaskView> for SeenTask {
             }
             None => String::new(),
         };
+        let host_ports = view.host_ports.into_iter().map(Port::try_from);
         Ok(SeenTask {
             id: task.id,
             service_name: view.service_name,
             slot: task.slot,
             image: view.image,
+            host_ports: host_ports.collect::<Result<_, _>>()?,
             node_name: view.node_name,
             node: task.placement.node(),
             node_is_down: view.node_down,

@@ -4,6 +4,7 @@
 mod assignment;
 mod container;
 mod file;
+mod network;
 mod node;
 mod service;
 mod stack;

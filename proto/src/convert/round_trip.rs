@@ -6,6 +6,7 @@ use super::{Malformed, read_assignments};
 use crate::v1;
 use common::assignment::{Assignment, AssignmentSet};
 use common::container::ContainerSpec;
+use common::network::{Attachment, Endpoint, Port, PortMode, Protocol};
 use common::node::{
     Availability, DownReason, Engine, Incapability, NodeDescription, NodeKind, NodeSpec, NodeState,
     NodeStatus, Role,
@@ -70,8 +71,34 @@ fn full_task_spec() -> TaskSpec {
         spread: words("node.labels.zone node.labels.rack"),
         pids_max: Some(100),
         at_most_one: true,
+        networks: full_networks(),
         force: 7,
     }
+}
+
+fn full_networks() -> BTreeMap<String, Attachment> {
+    let attachment = Attachment {
+        aliases: words("web www"),
+        links: [("db".to_owned(), "shop_store".parse().expect("a name"))].into(),
+        ipv4_address: Some([10, 0, 0, 2].into()),
+        ipv6_address: Some("fd00::2".parse().expect("an address")),
+        priority: -5,
+        driver_options: labels(&[("a", "b")]),
+    };
+    let plain = ("shop_default".to_owned(), Attachment::default());
+    [("front".to_owned(), attachment), plain].into()
+}
+
+fn ports() -> Vec<Port> {
+    let port = |protocol, mode| Port {
+        target: 80,
+        published: Some(u16::MAX),
+        protocol,
+        mode,
+        host_ip: Some([127, 0, 0, 1].into()),
+    };
+    let any = Port { published: None, host_ip: None, ..port(Protocol::Sctp, PortMode::Ingress) };
+    vec![port(Protocol::Tcp, PortMode::Ingress), port(Protocol::Udp, PortMode::Host), any]
 }
 
 fn service_spec(mode: Mode, task: TaskSpec) -> ServiceSpec {
@@ -96,6 +123,8 @@ fn service_spec(mode: Mode, task: TaskSpec) -> ServiceSpec {
             condition: DependencyCondition::Healthy,
             required: true,
         }],
+        ports: ports(),
+        endpoint: Endpoint::DnsRoundRobin,
     }
 }
 
@@ -295,6 +324,8 @@ fn what_makes_no_sense_is_refused() {
         (v1::ServiceSpec { mode: None, ..good() }, "service.mode"),
         (v1::ServiceSpec { task: None, ..good() }, "service.task"),
         (edit(&|_, container| container.image = "A".to_owned()), "container.image"),
+        (v1::ServiceSpec { ports: vec![v1::Port::default()], ..good() }, "port.target"),
+        (v1::ServiceSpec { endpoint: Some(9), ..good() }, "service.endpoint"),
         (edit(&|_, container| container.mounts[0].source = None), "mount.source"),
         (edit(&|task, _| task.constraints[0] = "zone".to_owned()), "task.constraints"),
         (edit(&|task, _| task.restart.as_mut().expect("one").condition = 0), "restart.condition"),

@@ -1,7 +1,8 @@
 //! Services and what their tasks are made from.
 
-use super::{Malformed, enums, parsed, required, specified};
+use super::{Malformed, enums, parsed, required, specified, specified_if_any};
 use crate::v1;
+use common::network::{Attachment, Port};
 use common::resources::Resources;
 use common::service::{
     Dependency, DependencyCondition, Former, Mode, RestartCondition, RestartPolicy, Service,
@@ -96,6 +97,12 @@ impl TryFrom<v1::ServiceSpec> for ServiceSpec {
                 .into_iter()
                 .map(Dependency::try_from)
                 .collect::<Result<_, _>>()?,
+            ports: wire.ports.into_iter().map(Port::try_from).collect::<Result<_, _>>()?,
+            endpoint: specified_if_any::<v1::service_spec::Endpoint, _>(
+                wire.endpoint,
+                "service.endpoint",
+            )?
+            .unwrap_or_default(),
         })
     }
 }
@@ -111,6 +118,8 @@ impl From<&ServiceSpec> for v1::ServiceSpec {
             update: Some((&spec.update).into()),
             rollback: Some((&spec.rollback).into()),
             depends_on: spec.depends_on.iter().map(v1::Dependency::from).collect(),
+            ports: spec.ports.iter().map(v1::Port::from).collect(),
+            endpoint: Some(v1::service_spec::Endpoint::from(spec.endpoint).into()),
         }
     }
 }
@@ -146,6 +155,8 @@ impl TryFrom<v1::TaskSpec> for TaskSpec {
     type Error = Malformed;
     fn try_from(wire: v1::TaskSpec) -> Result<TaskSpec, Malformed> {
         let constraints = wire.constraints.iter().map(|it| parsed(it, "task.constraints"));
+        let networks = wire.networks.into_iter();
+        let networks = networks.map(|(name, it)| Ok((name, Attachment::try_from(it)?)));
         Ok(TaskSpec {
             container: required(wire.container, "task.container")?,
             // Nobody who asks for nothing has to say so.
@@ -157,6 +168,7 @@ impl TryFrom<v1::TaskSpec> for TaskSpec {
             spread: wire.spread,
             pids_max: wire.pids_max,
             at_most_one: wire.at_most_one,
+            networks: networks.collect::<Result<_, Malformed>>()?,
             force: wire.force,
         })
     }
@@ -174,6 +186,7 @@ impl From<&TaskSpec> for v1::TaskSpec {
             spread: spec.spread.clone(),
             pids_max: spec.pids_max,
             at_most_one: spec.at_most_one,
+            networks: spec.networks.iter().map(|(name, it)| (name.clone(), it.into())).collect(),
             force: spec.force,
         }
     }

@@ -5,6 +5,7 @@
 
 use super::Pairs;
 use common::constraint::Constraint;
+pub use common::network::Endpoint;
 use std::time::Duration;
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -36,13 +37,6 @@ impl Default for Mode {
     fn default() -> Self {
         Mode::Replicated { replicas: 1 }
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Endpoint {
-    #[default]
-    VirtualIp,
-    DnsRoundRobin,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -6,6 +6,7 @@ pub use common::container::{
     Probe, ProbeCommand, PullPolicy, Swap, Ulimit, UserNamespace, UtsNamespace,
 };
 use common::image::ImageRef;
+pub use common::network::{Attachment, ExposedPort, Port, PortMode, Protocol};
 use common::platform::Platform;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -74,57 +75,17 @@ pub enum ServiceNetwork {
     Host,
     None,
     Attached {
+        /// By their keys in the file.
         networks: BTreeMap<String, Attachment>,
         /// Service to the name under which this one knows it.
         links: Vec<Link>,
     },
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Attachment {
-    pub aliases: Vec<String>,
-    pub ipv4_address: Option<IpAddr>,
-    pub ipv6_address: Option<IpAddr>,
-    pub priority: i64,
-    pub driver_options: Pairs,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
     pub service: String,
     pub alias: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Port {
-    pub target: u16,
-    /// None: any that is free.
-    pub published: Option<u16>,
-    pub protocol: Protocol,
-    pub mode: PortMode,
-    pub host_ip: Option<IpAddr>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    Tcp,
-    Udp,
-    Sctp,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PortMode {
-    /// On every node, whichever runs the task.
-    Ingress,
-    /// On the task's own node.
-    Host,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExposedPort {
-    pub first: u16,
-    pub last: u16,
-    pub protocol: Protocol,
 }
 
 /// A secret or config in a container.

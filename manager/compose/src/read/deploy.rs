@@ -11,12 +11,13 @@ use common::constraint::Constraint;
 pub(super) fn deploy(service: &Fields<'_>) -> Deploy {
     let deploy = service.object("deploy");
     let placement = deploy.and_then(|it| it.object("placement"));
-    let endpoints = [("vip", Endpoint::VirtualIp), ("dnsrr", Endpoint::DnsRoundRobin)];
     let policy = deploy.and_then(|it| it.object("restart_policy"));
     Deploy {
         mode: mode(service, deploy.as_ref()),
         labels: deploy.map(|it| it.pairs("labels")).unwrap_or_default(),
-        endpoint: deploy.and_then(|it| it.choice("endpoint_mode", &endpoints)).unwrap_or_default(),
+        endpoint: deploy
+            .and_then(|it| it.choice("endpoint_mode", Endpoint::WORDS))
+            .unwrap_or_default(),
         constraints: placement.map(|it| constraints(&it)).unwrap_or_default(),
         spread: placement.map(|it| spread(&it)).unwrap_or_default(),
         replicas_max_per_node: placement

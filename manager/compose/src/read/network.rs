@@ -9,9 +9,6 @@ use crate::problem::{Fault, quote};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-const PROTOCOLS: [(&str, Protocol); 3] =
-    [("tcp", Protocol::Tcp), ("udp", Protocol::Udp), ("sctp", Protocol::Sctp)];
-
 pub(super) fn network(fields: &Fields<'_>) -> ServiceNetwork {
     let networks = fields.each("networks", |_, it| Some(attachment(it)));
     let links = fields.parsed_list("links", parse_link);
@@ -61,6 +58,7 @@ fn mode(fields: &Fields<'_>) -> Mode {
 fn attachment(fields: &Fields<'_>) -> Attachment {
     Attachment {
         aliases: fields.texts("aliases"),
+        links: BTreeMap::new(),
         ipv4_address: address(fields, "ipv4_address"),
         ipv6_address: address(fields, "ipv6_address"),
         priority: fields.number("priority").unwrap_or(0),
@@ -93,14 +91,13 @@ fn port(fields: &Fields<'_>) -> Option<Port> {
         }
         port
     };
-    let modes = [("ingress", PortMode::Ingress), ("host", PortMode::Host)];
     // Docker takes an empty published port for none.
     let published = fields.node("published").filter(|it| it.as_text() != Some(""));
     Some(Port {
         target: number("target")?,
         published: published.and_then(|_| number("published")),
-        protocol: fields.choice("protocol", &PROTOCOLS).unwrap_or(Protocol::Tcp),
-        mode: fields.choice("mode", &modes).unwrap_or(PortMode::Ingress),
+        protocol: fields.choice("protocol", Protocol::WORDS).unwrap_or(Protocol::Tcp),
+        mode: fields.choice("mode", PortMode::WORDS).unwrap_or(PortMode::Ingress),
         host_ip: fields.node("host_ip").and_then(|_| address(fields, "host_ip")),
     })
 }
@@ -109,7 +106,8 @@ pub(super) fn expose(fields: &Fields<'_>) -> Vec<ExposedPort> {
     fields.parsed_list("expose", |text| {
         let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
         let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
-        let protocol = PROTOCOLS.iter().find(|(name, _)| *name == protocol).map(|(_, it)| *it);
+        let protocol =
+            Protocol::WORDS.iter().find(|(name, _)| *name == protocol).map(|(_, it)| *it);
         let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
         match (port(first), port(last), protocol) {
             (Some(first), Some(last), Some(protocol)) if first <= last => {

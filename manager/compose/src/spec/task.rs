@@ -20,6 +20,7 @@ impl Source<'_> {
             spread: self.service.deploy.spread.clone(),
             pids_max: limits.pids,
             at_most_one: self.service.at_most_one,
+            networks: self.networks(),
             ..TaskSpec::of_container(self.container())
         }
     }

@@ -121,30 +121,108 @@ fn loaded(text: &str, change: impl Fn(&mut Request)) -> Loaded {
         .unwrap_or_else(|problems| panic!("{text}: {problems}"))
 }
 
-/// Each case is added to a service with an image; labels are shown by their own case alone.
+fn with(case: &str) -> Result<Specs, Problems> {
+    let text = format!(
+        "services:\n  a:\n    image: a\n    {case}\n  b: {{image: b}}\nvolumes:\n  data:\n  own: \
+         {{name: mine, driver: nfs, driver_opts: {{o: x}}, labels: {{l: m}}}}\n  there: {{external: \
+         true}}\nconfigs: {{c: {{content: c}}, d: {{external: true}}}}\nsecrets: {{s: {{content: s, \
+         name: other}}}}\nnetworks: {{n: , out: {{external: true}}}}\n"
+    );
+    specs(&loaded(&text, |_| {}))
+}
+
+/// Each case is added to a service with an image: what differs because of it.
 #[track_caller]
 fn check(cases: &[&str], expected: Expect) {
+    let plain = lines(&with("").expect("there is little to it").services[0]);
     let mut found = String::new();
     for case in cases {
-        let text = format!(
-            "services:\n  a:\n    image: a\n    {case}\n  b: {{image: b}}\nvolumes:\n  data:\n  \
-             own: {{name: mine, driver: nfs, driver_opts: {{o: x}}, labels: {{l: m}}}}\n  \
-             there: {{external: true}}\nconfigs: {{c: {{content: c}}, d: {{external: true}}}}\n\
-             secrets: {{s: {{content: s, name: other}}}}\n"
-        );
-        let lines: String = match specs(&loaded(&text, |_| {})) {
-            Ok(specs) => {
-                let mut lines = differences(&specs.services[0]);
-                lines.retain(|it| !it.contains("com.docker.stack") || it.contains("mounts"));
-                lines.retain(|it| it != "stack = \"demo\"");
-                lines.extend(specs.warnings.iter().map(|it| format!("warning: {it}")));
-                lines.iter().map(|it| format!("  {it}\n")).collect()
+        let lines: String = match with(case) {
+            Ok(Specs { services, warnings }) => {
+                let lines = lines(&services[0]).into_iter().filter(|it| !plain.contains(it));
+                // What is said of no place is said of every deployment.
+                let warnings = warnings.iter().filter(|it| it.at.is_some());
+                let warnings = warnings.map(|it| format!("warning: {it}"));
+                lines.chain(warnings).map(|it| format!("  {it}\n")).collect()
             }
             Err(problems) => format!("  error: {problems}\n"),
         };
         found += &format!("{case}\n{lines}");
     }
     expected.assert_eq(&found);
+}
+
+#[test]
+fn networks_and_ports() {
+    check(
+        &[
+            "container_name: me",
+            "networks: [n, out, default]",
+            "networks: {n: {aliases: [x, a], ipv4_address: 10.0.0.2, priority: 5}}",
+            "links: [b, 'b:other', 'a:self']",
+            "links: ['b:other']\n    networks: [n]",
+            "ports: ['80:81', '53:53/udp', '8080']\n    deploy: {endpoint_mode: dnsrr}",
+            "ports: [{target: 80, published: 81, mode: host, host_ip: 127.0.0.1}]",
+        ],
+        expect![[r#"
+            container_name: me
+              task.networks.demo_default.aliases = ["a","me"]
+            networks: [n, out, default]
+              task.networks.demo_n.aliases = ["a"]
+              task.networks.demo_n.driver_options = {}
+              task.networks.demo_n.ipv4_address = null
+              task.networks.demo_n.ipv6_address = null
+              task.networks.demo_n.links = {}
+              task.networks.demo_n.priority = 0
+              task.networks.out.aliases = ["a"]
+              task.networks.out.driver_options = {}
+              task.networks.out.ipv4_address = null
+              task.networks.out.ipv6_address = null
+              task.networks.out.links = {}
+              task.networks.out.priority = 0
+            networks: {n: {aliases: [x, a], ipv4_address: 10.0.0.2, priority: 5}}
+              task.networks.demo_n.aliases = ["x","a"]
+              task.networks.demo_n.driver_options = {}
+              task.networks.demo_n.ipv4_address = "10.0.0.2"
+              task.networks.demo_n.ipv6_address = null
+              task.networks.demo_n.links = {}
+              task.networks.demo_n.priority = 5
+            links: [b, 'b:other', 'a:self']
+              depends_on = [{"condition":"Started","required":true,"service":"demo_b"}]
+              task.networks.demo_default.links.b = "demo_b"
+              task.networks.demo_default.links.other = "demo_b"
+              task.networks.demo_default.links.self = "demo_a"
+            links: ['b:other']
+                networks: [n]
+              depends_on = [{"condition":"Started","required":true,"service":"demo_b"}]
+              task.networks.demo_n.aliases = ["a"]
+              task.networks.demo_n.driver_options = {}
+              task.networks.demo_n.ipv4_address = null
+              task.networks.demo_n.ipv6_address = null
+              task.networks.demo_n.links = {}
+              task.networks.demo_n.priority = 0
+            ports: ['80:81', '53:53/udp', '8080']
+                deploy: {endpoint_mode: dnsrr}
+              endpoint = "DnsRoundRobin"
+              ports = [{"host_ip":null,"mode":"Ingress","protocol":"Tcp","published":80,"target":81},{"host_ip":null,"mode":"Ingress","protocol":"Udp","published":53,"target":53},{"host_ip":null,"mode":"Ingress","protocol":"Tcp","published":null,"target":8080}]
+            ports: [{target: 80, published: 81, mode: host, host_ip: 127.0.0.1}]
+              ports = [{"host_ip":"127.0.0.1","mode":"Host","protocol":"Tcp","published":81,"target":80}]
+        "#]],
+    );
+}
+
+#[test]
+fn that_nothing_is_served_yet_is_told_once_and_to_whom_it_concerns() {
+    let served = "ports and networks are kept, and not served yet";
+    for (services, expected) in [
+        ("{a: {image: a, network_mode: none}, b: {image: b, network_mode: host}}", vec![]),
+        ("{a: {image: a, network_mode: host, ports: ['80:80']}}", vec![served]),
+        ("{a: {image: a}, b: {image: b, ports: ['80:80']}}", vec![served]),
+    ] {
+        let specs = specs(&loaded(&format!("services: {services}"), |_| {})).expect("it fits");
+        let warnings: Vec<String> = specs.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(warnings, expected, "{services}");
+    }
 }
 
 #[test]
@@ -217,13 +295,19 @@ fn dependencies() {
               depends_on = [{"condition":"Healthy","required":false,"service":"demo_b"}]
             links: [b, 'b:other', a]
               depends_on = [{"condition":"Started","required":true,"service":"demo_b"}]
+              task.networks.demo_default.links.a = "demo_a"
+              task.networks.demo_default.links.b = "demo_b"
+              task.networks.demo_default.links.other = "demo_b"
             links: [b]
                 depends_on: {b: {condition: service_completed_successfully}}
               depends_on = [{"condition":"CompletedSuccessfully","required":true,"service":"demo_b"}]
+              task.networks.demo_default.links.b = "demo_b"
             network_mode: host
               task.container.network = "Host"
+              task.networks = {}
             network_mode: none
               task.container.network = "None"
+              task.networks = {}
         "#]],
     );
 }
@@ -302,6 +386,7 @@ fn what_is_not_done_is_told() {
     let text = format!("services:\n  a:\n    image: a\n    {generic}\n");
     let strict = loaded(&text, |it| it.strictness = Strictness::Strict);
     expect![[r#"
+        ports and networks are kept, and not served yet
         compose.yml:4:41: generic resources are not reserved yet: tasks run wherever else they fit
     "#]]
     .assert_eq(&shown(specs(&strict)));
@@ -314,6 +399,13 @@ fn what_is_not_done_is_told() {
           stack = "demo"
           task.container.labels.com.docker.stack.namespace = "demo"
           task.container.mounts = [{"access":"ReadWrite","source":{"Volume":{"driver":null,"labels":{"com.docker.stack.namespace":"demo"},"name":"demo_v","nocopy":false,"options":{},"subpath":null}},"target":"/v"}]
+          task.networks.demo_default.aliases = ["a"]
+          task.networks.demo_default.driver_options = {}
+          task.networks.demo_default.ipv4_address = null
+          task.networks.demo_default.ipv6_address = null
+          task.networks.demo_default.links = {}
+          task.networks.demo_default.priority = 0
+        warning: ports and networks are kept, and not served yet
         warning: compose.yml:4:5: `x-volume-policy` is not carried out yet: tasks are not held to the node where a volume's data lies
     "#]].assert_eq(&shown(specs(&loaded(text, |_| {}))));
 }

@@ -7,10 +7,12 @@ mod mounts;
 
 use super::Refused;
 use crate::file_requests;
+use common::network::{Endpoint, Port, PortMode};
 use common::resources::display_cpus;
 use common::service::{Mode, ServiceSpec, TaskSpec};
 use common::units::display_bytes;
 use common::update::{FailureAction, Ratio, UpdatePolicy};
+use std::collections::BTreeSet;
 
 /// Docker's own floor; less than this the engine refuses on every node.
 const MEMORY_LIMIT_LEAST: u64 = 6 << 20;
@@ -23,6 +25,7 @@ pub(super) fn check_spec(spec: &ServiceSpec) -> Result<(), Refused> {
         .and_then(|()| check_updates(&spec.update, &spec.rollback))
         .and_then(|()| check_resources(&spec.task))
         .and_then(|()| check_placement(&spec.task))
+        .and_then(|()| check_ports(spec))
         .and_then(|()| container::check(&spec.task.container))
         .and_then(|()| mounts::check(&spec.task.container.mounts))
         .and_then(|()| kernel::check(&spec.task));
@@ -100,6 +103,22 @@ fn check_placement(task: &TaskSpec) -> Checked {
         Some(label) => Err(format!(
             "`{label}` is not a label to spread over: node.labels.NAME or engine.labels.NAME is"
         )),
+        None => Ok(()),
+    }
+}
+
+fn check_ports(spec: &ServiceSpec) -> Checked {
+    let is_ingress = |it: &Port| it.mode == PortMode::Ingress;
+    if spec.endpoint == Endpoint::DnsRoundRobin && spec.ports.iter().any(is_ingress) {
+        let text = "ports of mode ingress lead to the one address that a service with dnsrr lacks";
+        return Err(format!("{text}: publish them in mode host, or leave dnsrr out"));
+    }
+    let mut taken = BTreeSet::new();
+    let place = |it: &Port| it.published.map(|port| (port, it.protocol, it.host_ip));
+    match spec.ports.iter().filter_map(place).find(|it| !taken.insert(*it)) {
+        Some((port, protocol, _)) => {
+            Err(format!("port {port}/{} is published twice", protocol.as_str()))
+        }
         None => Ok(()),
     }
 }

@@ -7,6 +7,7 @@ pub(super) mod history;
 pub(super) mod logs;
 pub(super) mod node_json;
 pub(super) mod nodes;
+mod ports;
 pub(super) mod progress;
 pub(super) mod service_json;
 pub(super) mod service_page;

@@ -7,6 +7,7 @@ use common::container::{
     Probe, ProbeCommand, Propagation, PullPolicy, Recursion, Swap, TmpfsMount, Ulimit,
     UserNamespace, UtsNamespace, VolumeMount,
 };
+use common::network::{Attachment, Endpoint, Port, PortMode, Protocol};
 use common::node::{Availability, Engine, Incapability, NodeDescription, NodeSpec, Role};
 use common::platform::Platform;
 use common::resources::Resources;
@@ -39,6 +40,22 @@ fn service(id: u64, name: &str, mode: Mode, task: TaskSpec) -> SeenService {
     let mut service = Service::new(ServiceId(id), spec, Version(12), at(0));
     service.updated = at(60);
     SeenService { service, running: 1, desired: 3, completed: 0 }
+}
+
+fn port(published: u16, mode: PortMode) -> Port {
+    Port { target: 80, published: Some(published), protocol: Protocol::Tcp, mode, host_ip: None }
+}
+
+fn networks() -> BTreeMap<String, Attachment> {
+    let attachment = Attachment {
+        aliases: words("web www"),
+        links: [("db".to_owned(), "shop_store".parse().expect("a name"))].into(),
+        ipv4_address: Some([10, 0, 0, 2].into()),
+        ipv6_address: None,
+        priority: 1,
+        driver_options: labels("a", "b"),
+    };
+    [("back".to_owned(), Attachment::default()), ("front".to_owned(), attachment)].into()
 }
 
 pub(in crate::cli) fn plain_service() -> SeenService {
@@ -85,10 +102,12 @@ pub(in crate::cli) fn full_service() -> SeenService {
         },
         constraints: vec!["node.labels.zone==west".parse().expect("a constraint")],
         replicas_max_per_node: Some(2),
+        networks: networks(),
         ..TaskSpec::of_container(container)
     };
     let mut seen = service(2, "web", Mode::Replicated { replicas: 3 }, task);
     seen.service.spec.labels = labels("zone", "west");
+    seen.service.spec.ports = vec![port(8000, PortMode::Ingress), port(8080, PortMode::Host)];
     seen
 }
 
@@ -98,6 +117,9 @@ pub(in crate::cli) fn odd_service() -> SeenService {
     let spec = &mut seen.service.spec;
     spec.update.failure_ratio_max = Ratio(250_000);
     spec.rollback.order = UpdateOrder::StartFirst;
+    spec.endpoint = Endpoint::DnsRoundRobin;
+    let here = Some([127, 0, 0, 1].into());
+    spec.ports = vec![Port { host_ip: here, published: None, ..port(53, PortMode::Host) }];
     let task = Arc::make_mut(&mut spec.task);
     task.spread = words("node.labels.zone engine.labels.rack");
     task.pids_max = Some(50);
@@ -194,6 +216,7 @@ pub(in crate::cli) fn task(id: u64, slot: u32, state: TaskState, since: u64) -> 
         service_name: "web".to_owned(),
         slot: Slot::Replica(slot),
         image: "redis".to_owned(),
+        host_ports: Vec::new(),
         node_name: "rasp11".to_owned(),
         node: Some(NodeId(11)),
         node_is_down: false,
@@ -216,7 +239,8 @@ pub(in crate::cli) fn history() -> Vec<SeenTask> {
     rejected.node_name = "rasp12".to_owned();
     rejected.node = Some(NodeId(12));
     rejected.remark = "No such image: consumer:latest (manifest unknown)".to_owned();
-    let running = task(3, 1, TaskState::Running, 940);
+    let mut running = task(3, 1, TaskState::Running, 940);
+    running.host_ports = vec![port(8080, PortMode::Host)];
     let mut preparing = task(4, 2, TaskState::Preparing, 997);
     preparing.node_name = "rasp12".to_owned();
     preparing.node = Some(NodeId(12));

@@ -3,15 +3,17 @@
 mod container;
 mod kernel;
 mod mounts;
+mod network;
 
 use super::pretty_json;
 use crate::cli::seen::SeenService;
 use common::calendar::rfc3339;
-use common::container::{ContainerNetwork, Logging};
+use common::container::Logging;
 use common::resources::Resources;
 use common::service::{Mode, RestartCondition, RestartPolicy, ServiceSpec, TaskSpec};
 use common::update::{FailureAction, Update, UpdateOrder, UpdatePolicy, UpdateState};
 use container::ContainerJson;
+use network::{EndpointJson, NetworkJson};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -70,6 +72,7 @@ struct SpecJson<'a> {
     mode: ModeJson,
     update_config: UpdateJson,
     rollback_config: UpdateJson,
+    endpoint_spec: EndpointJson,
 }
 
 #[derive(Serialize)]
@@ -106,16 +109,10 @@ struct TaskJson<'a> {
     restart_policy: RestartJson,
     placement: PlacementJson<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    networks: Vec<NetworkJson>,
+    networks: Vec<NetworkJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     log_driver: Option<LogJson<'a>>,
     force_update: u64,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct NetworkJson {
-    target: &'static str,
 }
 
 #[derive(Serialize)]
@@ -279,6 +276,7 @@ impl<'a> SpecJson<'a> {
             mode,
             update_config: UpdateJson::of(&spec.update),
             rollback_config: UpdateJson::of(&spec.rollback),
+            endpoint_spec: EndpointJson::of(spec),
         }
     }
 }
@@ -297,12 +295,7 @@ impl<'a> TaskJson<'a> {
                 preferences: task.spread.iter().map(PreferenceJson::of).collect(),
                 max_replicas: task.replicas_max_per_node,
             },
-            networks: match task.container.network {
-                ContainerNetwork::Engine => Vec::new(),
-                it @ (ContainerNetwork::Host | ContainerNetwork::None) => {
-                    vec![NetworkJson { target: it.as_str() }]
-                }
-            },
+            networks: NetworkJson::of(task),
             log_driver: task.container.logging.as_ref().map(LogJson::of),
             force_update: task.force,
         }

@@ -8,8 +8,9 @@ use common::container::{
     MountSource, PidNamespace, ProbeCommand, PullPolicy, Ulimit,
 };
 use common::file::{FileKind, Grant};
+use common::network::Endpoint;
 use common::resources::{Resources, display_cpus};
-use common::service::{Mode, TaskSpec};
+use common::service::{Mode, ServiceSpec, TaskSpec};
 use common::units::{display_bytes, display_duration};
 use common::update::{FailureAction, UpdateOrder, UpdatePolicy};
 use std::collections::BTreeMap;
@@ -79,6 +80,8 @@ pub(in crate::cli) fn pretty(service: &SeenService) -> String {
     }
     let container = &spec.task.container;
     running(&mut page, container);
+    networks(&mut page, &spec.task);
+    ports(&mut page, spec);
     surroundings(&mut page, container);
     mounts(&mut page, &container.mounts);
     grants(&mut page, &container.grants);
@@ -192,14 +195,36 @@ fn running(page: &mut Page, container: &ContainerSpec) {
     }
 }
 
-/// The network, and how it finds addresses in it.
-fn surroundings(page: &mut Page, container: &ContainerSpec) {
-    match container.network {
-        ContainerNetwork::Engine => {}
+fn networks(page: &mut Page, task: &TaskSpec) {
+    match task.container.network {
+        ContainerNetwork::Engine => {
+            let names: Vec<String> = task.networks.keys().cloned().collect();
+            page.words("Networks", &names);
+        }
         it @ (ContainerNetwork::Host | ContainerNetwork::None) => {
             page.line("Networks", it.as_str());
         }
     }
+}
+
+fn ports(page: &mut Page, spec: &ServiceSpec) {
+    if spec.endpoint != Endpoint::default() || !spec.ports.is_empty() {
+        page.line("Endpoint Mode", spec.endpoint.as_str());
+    }
+    for (index, port) in spec.ports.iter().enumerate() {
+        if index == 0 {
+            page.heading("Ports");
+        }
+        page.line(" Target Port", port.target);
+        page.optional("  Published Port", port.published);
+        page.optional("  Host IP", port.host_ip);
+        page.line("  Protocol", port.protocol.as_str());
+        page.line("  Publish Mode", port.mode.as_str());
+    }
+}
+
+/// How a container finds addresses.
+fn surroundings(page: &mut Page, container: &ContainerSpec) {
     let dns = &container.dns;
     if !(dns.servers.is_empty() && dns.search.is_empty() && dns.options.is_empty()) {
         page.heading("DNSConfig");

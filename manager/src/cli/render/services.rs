@@ -1,10 +1,12 @@
 //! `service ls`.
 
+use super::ports::in_a_row;
 use super::{image_for_people, json_lines, table};
 use crate::cli::args::choices::ModeWord;
 use crate::cli::args::filter::{ServiceFilter, passes};
 use crate::cli::args::format::Format;
 use crate::cli::seen::SeenService;
+use common::network::PortMode;
 use common::service::Mode;
 use serde_json::json;
 use std::fmt::Write;
@@ -60,7 +62,7 @@ fn row(service: &SeenService) -> [String; 6] {
         mode_of(service).as_str().to_owned(),
         replicas,
         image_for_people(spec.task.container.image.as_given()),
-        String::new(),
+        in_a_row(&spec.ports, PortMode::Ingress),
     ]
 }
 
@@ -68,17 +70,12 @@ fn row(service: &SeenService) -> [String; 6] {
 mod tests {
     use super::*;
     use crate::cli::render::samples::{full_service, plain_service};
-    use expect_test::{expect, expect_file};
+    use expect_test::expect_file;
 
     #[test]
     fn ls() {
         let services = [plain_service(), full_service()];
-        expect![[r#"
-            ID              NAME      MODE         REPLICAS               IMAGE              PORTS
-            0000000000001   monitor   global       1/3                    redis:latest
-            0000000000002   web       replicated   1/3 (max 2 per node)   ghcr.io/me/web:1
-        "#]]
-        .assert_eq(&list(&services, Format::Table));
+        expect_file!["expected/service_ls.txt"].assert_eq(&list(&services, Format::Table));
         expect_file!["expected/service_ls.json"].assert_eq(&list(&services, Format::Json));
     }
 

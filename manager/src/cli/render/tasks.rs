@@ -1,10 +1,13 @@
 //! `service ps` and `node ps`.
 
+use super::ports::in_a_row;
 use super::{image_for_people, json_lines, one_line, table};
 use crate::cli::args::filter::{TaskFilter, passes};
 use crate::cli::args::format::Format;
 use crate::cli::seen::SeenTask;
 use common::Stamp;
+use common::network::PortMode;
+use common::task::TaskState;
 use common::units::display_age;
 use serde_json::json;
 use std::cmp::Reverse;
@@ -71,6 +74,11 @@ fn row(task: &SeenTask, now: Stamp, width: Width) -> [String; 8] {
         Width::Truncated => image_for_people(&task.image),
         Width::Full => task.image.clone(),
     };
+    // What does not run holds none.
+    let ports = match task.state == TaskState::Running {
+        true => in_a_row(&task.host_ports, PortMode::Host),
+        false => String::new(),
+    };
     [
         task.id.to_string(),
         task.name(),
@@ -79,7 +87,7 @@ fn row(task: &SeenTask, now: Stamp, width: Width) -> [String; 8] {
         task.desired_for_people().as_str().to_owned(),
         current_state(task, now),
         quoted(&task.remark, width),
-        String::new(),
+        ports,
     ]
 }
 

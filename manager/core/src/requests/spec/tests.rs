@@ -7,6 +7,7 @@ use common::container::{
     IpcNamespace, Kernel, Logging, Mount, MountSource, Probe, ProbeCommand, Propagation, Recursion,
     Swap, TmpfsMount, Ulimit, UtsNamespace, VolumeMount,
 };
+use common::network::{Endpoint, Port, PortMode, Protocol};
 use common::service::{Mode, ServiceSpec, TaskSpec};
 use common::update::{FailureAction, Ratio};
 use std::sync::Arc;
@@ -37,6 +38,34 @@ fn check_all<T>(cases: &[Case<T>], part: impl Fn(&mut ServiceSpec) -> &mut T) {
 
 fn task(spec: &mut ServiceSpec) -> &mut TaskSpec {
     Arc::make_mut(&mut spec.task)
+}
+
+fn port(published: u16, mode: PortMode) -> Port {
+    Port { target: 80, published: Some(published), protocol: Protocol::Tcp, mode, host_ip: None }
+}
+
+#[test]
+fn ports() {
+    let (ingress, host) = (PortMode::Ingress, PortMode::Host);
+    let udp = || Port { protocol: Protocol::Udp, ..port(80, PortMode::Ingress) };
+    let any = || Port { published: None, ..port(80, PortMode::Ingress) };
+    let here = || Port { host_ip: Some([127, 0, 0, 1].into()), ..port(80, PortMode::Host) };
+    let cases = [
+        (Endpoint::VirtualIp, vec![port(80, ingress), udp(), any(), any(), here()], ""),
+        (Endpoint::VirtualIp, vec![port(80, ingress), port(80, host)], "80/tcp is published twice"),
+        (Endpoint::DnsRoundRobin, vec![port(80, host)], ""),
+        (Endpoint::DnsRoundRobin, vec![port(80, host), udp()], "publish them in mode host"),
+    ];
+    for (endpoint, ports, reason) in cases {
+        let told = check_spec(&ServiceSpec { endpoint, ports, ..plain() });
+        match told {
+            Ok(()) => assert_eq!(reason, ""),
+            Err(refused) => {
+                let told = refused.to_string();
+                assert!(!reason.is_empty() && told.contains(reason), "`{told}` lacks `{reason}`");
+            }
+        }
+    }
 }
 
 fn words(text: &str) -> Vec<String> {

@@ -1,0 +1,51 @@
+//! What a service reaches, and by which names.
+
+use super::Source;
+use crate::model::{Attachment, Link, Named, Service, ServiceNetwork};
+use common::Name;
+use std::collections::BTreeMap;
+
+impl Source<'_> {
+    /// By their full names.
+    pub(super) fn networks(&self) -> BTreeMap<String, Attachment> {
+        let full = |(key, given): (&String, &Attachment)| {
+            let name = self.loaded.project.networks[key].owner.name().to_owned();
+            (name, self.attachment(key, given))
+        };
+        attachments(self.service).map(|it| it.iter().map(full).collect()).unwrap_or_default()
+    }
+
+    fn attachment(&self, network: &str, given: &Attachment) -> Attachment {
+        let own = [Some(self.key), self.service.container_name.as_deref()];
+        let mut aliases = given.aliases.clone();
+        for alias in own.into_iter().flatten() {
+            if aliases.iter().all(|it| it != alias) {
+                aliases.push(alias.to_owned());
+            }
+        }
+        let links = self.links().iter().filter_map(|link| self.linked(network, link)).collect();
+        Attachment { aliases, links, ..given.clone() }
+    }
+
+    /// A link leads through the networks that both are on.
+    fn linked(&self, network: &str, link: &Link) -> Option<(String, Name)> {
+        let target = self.loaded.project.services.get(&link.service)?;
+        let is_there = attachments(target).is_some_and(|it| it.contains_key(network));
+        let name = self.full_name(&link.service).ok()?;
+        is_there.then(|| (link.alias.clone(), name))
+    }
+
+    pub(super) fn links(&self) -> &[Link] {
+        match &self.service.network {
+            ServiceNetwork::Host | ServiceNetwork::None => &[],
+            ServiceNetwork::Attached { links, .. } => links,
+        }
+    }
+}
+
+fn attachments(service: &Service) -> Option<&Named<Attachment>> {
+    match &service.network {
+        ServiceNetwork::Host | ServiceNetwork::None => None,
+        ServiceNetwork::Attached { networks, .. } => Some(networks),
+    }
+}
