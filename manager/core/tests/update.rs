@@ -1,4 +1,4 @@
-//! How services are updated and rolled back, and how jobs run, story by story.
+//! How services are updated and rolled back, story by story.
 
 mod world;
 
@@ -451,65 +451,6 @@ fn a_global_service_moves_on_when_its_node_is_back() {
             web.b on b shutdown
             --
             web.b on b running
-            --
-        "#]],
-    );
-}
-
-#[test]
-fn jobs_run_each_slot_to_its_end() {
-    check(
-        "node a
-         job once completions=3 at-a-time=2 delay=1s
-         plan
-         once.1 running
-         once.1 complete
-         plan
-         once.2 failed
-         plan
-         advance 1s
-         plan
-         once.2 complete
-         once.3 complete
-         plan
-         update once force=1
-         plan",
-        expect![[r#"
-            once.1 on a new
-            once.2 on a new
-            --
-            once.3 on a new
-            --
-            look again in 1000 ms
-            --
-            once.2 on a new
-            --
-            --
-            once.1 on a new
-            once.2 on a new
-        "#]],
-    );
-}
-
-#[test]
-fn a_job_on_every_node() {
-    check(
-        "node a
-         node b
-         job sweep
-         plan
-         sweep.a complete
-         plan
-         node c
-         plan
-         down b
-         plan",
-        expect![[r#"
-            sweep.a on a new
-            sweep.b on b new
-            --
-            --
-            sweep.c on c new
             --
         "#]],
     );
