@@ -254,6 +254,74 @@ fn an_image_that_nobody_has_stops_nothing() {
     );
 }
 
+/// Also where that is only because no registry answers. Who asks again has it tried again.
+#[test]
+fn an_update_that_was_paused_is_resumed_by_another() {
+    check(
+        "node a
+         node b
+         service web replicas=2
+         settle
+         update web image=later:1
+         plan
+         web.1 no-registry
+         plan
+         web.1 no-image
+         plan
+         scale web 3
+         settle
+         update web image=later:1
+         settle
+         advance 5s
+         plan",
+        expect![[r#"
+            web.1 on a new
+            web.2 on b new
+            --
+            --
+            --
+            look again in 599999 ms
+            web.1 on a prepared later:1
+            --
+            look again in 599997 ms
+            web.1 on b prepared later:1
+            --
+            web paused: no node has the image later:1, and no registry gave it
+            web.1 forgotten
+            web.1 prepared later:1
+            --
+            look again in 9994 ms
+            web.3 new later:1
+            web.3 waits: no suitable node: 2 without the image
+            --
+            look again in 599999 ms
+            web.1 on a prepared later:1
+            web.3 on b placed
+            --
+            look again in 599999 ms
+            --
+            look again in 599997 ms
+            web.1 on a shutdown
+            web.2 on a prepared later:1
+            --
+            look again in 599997 ms
+            --
+            look again in 599995 ms
+            web.1 on a running
+            --
+            look again in 599999 ms
+            web.2 on b shutdown
+            --
+            look again in 599997 ms
+            web.2 on a running
+            --
+            look again in 5000 ms
+            --
+            web completed
+        "#]],
+    );
+}
+
 #[test]
 fn a_second_update_takes_over() {
     check(
