@@ -138,6 +138,10 @@ impl UpdateState {
         if self.is_rollback() { UpdateState::RollbackPaused } else { UpdateState::Paused }
     }
 
+    pub fn resumed(self) -> UpdateState {
+        if self.is_rollback() { UpdateState::RollingBack } else { UpdateState::Updating }
+    }
+
     pub fn completed(self) -> UpdateState {
         if self.is_rollback() { UpdateState::RolledBack } else { UpdateState::Completed }
     }

@@ -1,6 +1,7 @@
 //! A cluster on the hosts of a lab, asked in the words of its users.
 
-use std::time::Duration;
+use std::ops::RangeInclusive;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
@@ -115,4 +116,47 @@ pub fn wait_running(lab: &Lab, host: &Host, service: &str, count: usize) {
 pub fn containers(host: &Host, service: &str) -> Vec<String> {
     let filter = format!("label=skep.service.name={service}");
     host.docker(&["ps", "-q", "--no-trunc", "--filter", &filter]).lines()
+}
+
+/// `service inspect`.
+pub fn inspect(host: &Host, service: &str) -> Value {
+    let shown = host.skep(&["service", "inspect", service]).ok();
+    let mut services: Value = serde_json::from_str(&shown).expect("inspect prints JSON");
+    services[0].take()
+}
+
+/// How few and how many of a service's containers ran at a time since `since`, when `count` did.
+/// Told by the engines, which forget no container in between, however short its life.
+pub fn ran_since(
+    lab: &Lab,
+    service: &str,
+    since: SystemTime,
+    count: usize,
+) -> RangeInclusive<usize> {
+    let label = format!("label=skep.service.name={service}");
+    let since = unix_seconds(since);
+    let until = unix_seconds(SystemTime::now());
+    let ask = ["events", "--since", &since, "--until", &until, "--filter", &label];
+    let which = ["--filter", "event=start", "--filter", "event=die"];
+    let form = ["--format", "{{.TimeNano}} {{.Status}}"];
+    let mut events: Vec<(u128, bool)> = Vec::new();
+    for host in lab.hosts() {
+        let lines = host.docker(&[&ask[..], &which, &form].concat()).lines();
+        events.extend(lines.iter().map(|line| {
+            let (at, what) = line.split_once(' ').expect("a time and what happened");
+            (at.parse().expect("nanoseconds"), what == "start")
+        }));
+    }
+    events.sort_unstable();
+    let (mut now, mut least, mut most) = (count, count, count);
+    for (_, is_start) in events {
+        now = if is_start { now + 1 } else { now.checked_sub(1).expect("more end than ran") };
+        (least, most) = (least.min(now), most.max(now));
+    }
+    least..=most
+}
+
+fn unix_seconds(at: SystemTime) -> String {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).expect("this machine's clock is right");
+    format!("{}.{:09}", since.as_secs(), since.subsec_nanos())
 }

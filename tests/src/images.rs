@@ -12,6 +12,7 @@ use crate::hosts::binary;
 const BLOCK_BYTES: usize = 512;
 const MODE_PROGRAM: u32 = 0o755;
 const TYPE_FILE: u8 = b'0';
+const TYPE_LINK: u8 = b'2';
 /// Folders that programs expect; the engine makes the others when it mounts something there.
 const TMP_DIRECTORY: &str = "tmp/";
 
@@ -20,6 +21,7 @@ const TMP_DIRECTORY: &str = "tmp/";
 pub struct Image {
     reference: String,
     files: Vec<(String, Vec<u8>)>,
+    links: Vec<(String, String)>,
     entrypoint: Vec<String>,
     command: Vec<String>,
     architecture: String,
@@ -31,6 +33,7 @@ impl Image {
         Image {
             reference: reference.to_owned(),
             files: Vec::new(),
+            links: Vec::new(),
             entrypoint: Vec::new(),
             command: Vec::new(),
             architecture: own_architecture().to_owned(),
@@ -39,6 +42,12 @@ impl Image {
 
     pub fn file(mut self, path: &str, bytes: impl Into<Vec<u8>>) -> Image {
         self.files.push((path.trim_start_matches('/').to_owned(), bytes.into()));
+        self
+    }
+
+    /// A second name for a file.
+    pub fn link(mut self, path: &str, to: &str) -> Image {
+        self.links.push((path.trim_start_matches('/').to_owned(), to.to_owned()));
         self
     }
 
@@ -66,6 +75,9 @@ impl Image {
         for (path, bytes) in &self.files {
             layer.file(path, bytes);
         }
+        for (path, to) in &self.links {
+            layer.link(path, to);
+        }
         let layer = layer.end();
         let layer_digest = digest(&layer);
         let config = json!({
@@ -90,11 +102,12 @@ impl Image {
     }
 }
 
-/// An image with the program `testbox`, which acts as its arguments say. By default it sleeps.
+/// An image with the program `testbox`, which acts as its arguments say. By default it sleeps. It
+/// is its own shell, as health checks need one.
 pub fn testbox(reference: &str) -> Image {
     let program = binary("testbox");
     let mut image = Image::new(reference).entrypoint(&["/testbox"]).command(&["sleep"]);
-    image = image.file("testbox", read(&program));
+    image = image.file("testbox", read(&program)).link("bin/sh", "/testbox");
     for library in libraries(&program) {
         image = image.file(&library, read(Path::new(&library)));
     }
@@ -133,13 +146,17 @@ struct Archive {
 
 impl Archive {
     fn folder(&mut self, path: &str, mode: u32) {
-        self.header(path, mode, 0, b'5');
+        self.header(path, mode, (0, b'5'), "");
     }
 
     fn file(&mut self, path: &str, bytes: &[u8]) {
-        self.header(path, MODE_PROGRAM, bytes.len(), TYPE_FILE);
+        self.header(path, MODE_PROGRAM, (bytes.len(), TYPE_FILE), "");
         self.bytes.extend_from_slice(bytes);
         self.bytes.resize(self.bytes.len().next_multiple_of(BLOCK_BYTES), 0);
+    }
+
+    fn link(&mut self, path: &str, to: &str) {
+        self.header(path, MODE_PROGRAM, (0, TYPE_LINK), to);
     }
 
     /// Two empty blocks say that nothing follows.
@@ -148,7 +165,7 @@ impl Archive {
         self.bytes
     }
 
-    fn header(&mut self, path: &str, mode: u32, length_bytes: usize, kind: u8) {
+    fn header(&mut self, path: &str, mode: u32, (length_bytes, kind): (usize, u8), to: &str) {
         assert!(path.len() < 100, "the oldest tar format holds short paths only: {path}");
         let mut block = [0_u8; BLOCK_BYTES];
         let mut put = |offset: usize, text: &str| {
@@ -162,6 +179,7 @@ impl Archive {
         put(136, "00000000000");
         // The sum is taken with blanks in its own place.
         put(148, "        ");
+        put(157, to);
         put(257, "ustar\u{0}00");
         block[156] = kind;
         let sum: u32 = block.iter().map(|&byte| u32::from(byte)).sum();

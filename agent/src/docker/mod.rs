@@ -39,14 +39,7 @@ const CALL_LIMIT_SECONDS: u64 = 10 * 365 * 24 * 3_600;
 pub struct Docker {
     address: String,
     /// Made when it is needed first, and anew after the engine was lost: it may have been upgraded.
-    client: Mutex<Option<Client>>,
-}
-
-#[derive(Debug, Clone)]
-struct Client {
-    docker: bollard::Docker,
-    /// Of the interface, as both sides know it.
-    version: ClientVersion,
+    client: Mutex<Option<bollard::Docker>>,
 }
 
 impl Docker {
@@ -56,10 +49,6 @@ impl Docker {
     }
 
     async fn client(&self) -> Result<bollard::Docker, EngineError> {
-        self.versioned_client().await.map(|it| it.docker)
-    }
-
-    async fn versioned_client(&self) -> Result<Client, EngineError> {
         let mut client = self.client.lock().await;
         if let Some(client) = client.as_ref() {
             return Ok(client.clone());
@@ -68,14 +57,17 @@ impl Docker {
         Ok(client.insert(connected).clone())
     }
 
-    async fn connect(&self) -> Result<Client, EngineError> {
+    /// The client's version is that of the interface as both sides know it.
+    async fn connect(&self) -> Result<bollard::Docker, EngineError> {
         let socket = self.address.strip_prefix("unix://").unwrap_or(&self.address);
         if !socket.starts_with('/') {
             return Err(EngineError::BadAddress { address: self.address.clone() });
         }
-        let client =
-            bollard::Docker::connect_with_unix(socket, CALL_LIMIT_SECONDS, API_DEFAULT_VERSION)
-                .map_err(|error| self.error(error))?;
+        let client_of = |version: &ClientVersion| {
+            bollard::Docker::connect_with_unix(socket, CALL_LIMIT_SECONDS, version)
+                .map_err(|error| self.error(error))
+        };
+        let client = client_of(API_DEFAULT_VERSION)?;
         let version = client.version().await.map_err(|error| self.error(error))?;
         let api = version.api_version.as_deref().and_then(convert::api_version);
         let api =
@@ -85,11 +77,8 @@ impl Docker {
         // bollard names no version in the paths it asks for; an engine that is newer than we are
         // may mean something else by them then.
         let agreed = if api < *API_DEFAULT_VERSION { api } else { *API_DEFAULT_VERSION };
-        let docker = bollard::Docker::connect_with_unix(socket, CALL_LIMIT_SECONDS, &agreed)
-            .map_err(|error| self.error(error))?;
-        let docker =
-            docker.with_request_modifier(move |request| convert::with_version(request, agreed));
-        Ok(Client { docker, version: agreed })
+        let client = client_of(&agreed)?;
+        Ok(client.with_request_modifier(move |request| convert::with_version(request, agreed)))
     }
 
     fn error(&self, error: bollard::errors::Error) -> EngineError {
@@ -98,13 +87,8 @@ impl Docker {
 
     /// Where the engine is to do something for a task.
     async fn client_for_task(&self) -> Result<bollard::Docker, OperationFailure> {
-        self.versioned_client_for_task().await.map(|it| it.docker)
-    }
-
-    async fn versioned_client_for_task(&self) -> Result<Client, OperationFailure> {
-        self.versioned_client()
-            .await
-            .map_err(|error| OperationFailure::EngineAway { detail: error.to_string() })
+        let client = self.client().await;
+        client.map_err(|error| OperationFailure::EngineAway { detail: error.to_string() })
     }
 
     fn failure(&self, context: Context) -> impl Fn(bollard::errors::Error) -> OperationFailure {
@@ -196,7 +180,7 @@ impl Containers for Docker {
         owner: Owner,
         assignment: &Assignment,
     ) -> Result<ContainerId, OperationFailure> {
-        let client = self.versioned_client_for_task().await?;
+        let client = self.client_for_task().await?;
         within_operation(create::create(&client, owner, assignment)).await
     }
 

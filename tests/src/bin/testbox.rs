@@ -28,9 +28,12 @@ const USAGE: &str = "usage: testbox COMMAND
   stat PATH              show a file's permissions, owner and group, as in 444 0:0
   write PATH TEXT        write a file, then wait; polite
   exists PATH            end with 0 if there is such a file, else with 1
+  touch PATH             make an empty file
+  remove PATH            remove a file
   memory MIB             use so much memory, then wait; polite
   get HOST:PORT[/PATH]   show what a web server answers
-  reach ADDRESS:PORT     end with 0 if the host answers within a second, if only with a refusal";
+  reach ADDRESS:PORT     end with 0 if the host answers within a second, if only with a refusal
+  -c COMMAND             the same, from one word: images have it for a shell";
 const CODE_USAGE: u8 = 2;
 /// What a shell reports for a program that SIGTERM ended.
 const CODE_TERMINATED: u8 = 143;
@@ -120,6 +123,8 @@ fn act(words: &[&str]) -> io::Result<u8> {
             let (mode, uid, gid) = (found.mode() & 0o7777, found.uid(), found.gid());
             writeln!(io::stdout(), "{mode:o} {uid}:{gid}")?;
         }
+        ["touch", path] => std::fs::write(path, [])?,
+        ["remove", path] => std::fs::remove_file(path)?,
         ["exists", path] => return Ok(u8::from(!std::fs::exists(path)?)),
         ["write", path, text] => {
             std::fs::write(path, text)?;
@@ -128,6 +133,7 @@ fn act(words: &[&str]) -> io::Result<u8> {
         ["memory", mebibytes] => use_memory(number(mebibytes)),
         ["get", address] => get(address)?,
         ["reach", address] => return Ok(u8::from(!reaches(address))),
+        ["-c", line] => return act(&line.split_whitespace().collect::<Vec<_>>()),
         ["sleep"] | ["polite", ..] | ["deaf"] => sleep(FOR_EVER),
         _ => {
             report(USAGE);

@@ -48,14 +48,13 @@ impl State {
         spec: &ServiceSpec,
     ) -> Outcome {
         self.check_grants(spec)?;
-        let service = self.active_service(id, Some(base))?;
-        let update = Update {
-            state: UpdateState::Updating,
-            started: stamp,
-            since: stamp,
-            base: base_of_update(&service),
-            trouble: None,
-        };
+        let mut service = self.active_service(id, Some(base))?;
+        let base = base_of_update(&service);
+        let state = UpdateState::Updating;
+        let update = Update { state, started: stamp, since: stamp, base, trouble: None };
+        if spec.mode == service.spec.mode {
+            resume(&mut service, stamp);
+        }
         self.renew(service, (version, stamp), spec.clone(), update);
         Ok(Event::ServiceChanged(id))
     }
@@ -164,6 +163,17 @@ impl State {
         }
         self.tables.services.remove(&id);
         Ok(Event::ServiceChanged(id))
+    }
+}
+
+/// To be asked again for what it is to be sets a service going that was paused, as in Docker. What
+/// failed before then counts no more. To be scaled does not: that says nothing of the update.
+fn resume(service: &mut Service, stamp: Stamp) {
+    if let Some(Update { state, base, .. }) = service.update
+        && state.is_paused()
+    {
+        let state = state.resumed();
+        service.update = Some(Update { state, started: stamp, since: stamp, base, trouble: None });
     }
 }
 

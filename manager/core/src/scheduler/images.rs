@@ -1,10 +1,11 @@
 //! The tale of the missing image: a node is tried, not guessed; tried once; and not again until
-//! it says that it has the image.
+//! it says that it has the image, or somebody asks for an update.
 
 use super::Wish;
 use super::filter::{Candidate, Refusal};
 use crate::draft::Draft;
 use crate::soft::HasImage;
+use common::service::Service;
 use common::task::{DesiredState, Failure, Task, TaskState};
 use common::{NodeId, TaskId, Timestamp};
 use std::collections::BTreeMap;
@@ -53,7 +54,7 @@ pub(crate) fn know(draft: &Draft<'_>, wish: Wish<'_>, candidates: &mut [Candidat
     let mut on_trial: BTreeMap<NodeId, bool> = BTreeMap::new();
     for task in draft.tasks_of(wish.service.id).filter(is_of_image) {
         let Some(node) = task.placement.node() else { continue };
-        if is_image_rejection(task) {
+        if is_image_rejection(task) && !is_old_news(wish.service, task) {
             rejected.entry(node).or_default().push(task);
         }
         // Running shows that the image is there, even before the node's list of images does.
@@ -84,6 +85,11 @@ pub(crate) fn know(draft: &Draft<'_>, wish: Wish<'_>, candidates: &mut [Candidat
             comes_later: !rejected.is_empty() && reported != HasImage::Yes,
         };
     }
+}
+
+/// Who asks for an update wants it tried: the image may have come to the registry since.
+fn is_old_news(service: &Service, rejected: &Task) -> bool {
+    service.update.as_ref().is_some_and(|it| rejected.created.at < it.started.at)
 }
 
 fn is_image_rejection(task: &Task) -> bool {

@@ -180,7 +180,8 @@ pub(super) fn on_progress(
     None
 }
 
-/// An update to an image that nobody has fails at once: waiting would not bring it.
+/// An update to an image that nobody has fails once all were tried: nothing has stopped for it, and
+/// whoever asked is still there to hear of a wrong name, or of a registry that does not answer.
 pub(crate) fn nobody_has_image(draft: &mut Draft<'_>, waiting: &BTreeMap<TaskId, Waiting>) {
     let mut asked = std::collections::BTreeSet::new();
     let state = draft.state;
@@ -199,16 +200,15 @@ pub(crate) fn nobody_has_image(draft: &mut Draft<'_>, waiting: &BTreeMap<TaskId,
 }
 
 fn is_hopeless(why: &Waiting) -> bool {
-    let lacks_image = |refusal: &Refusal| matches!(refusal, Refusal::ImageMissing { until: None });
+    let lacks_image = |refusal: &Refusal| matches!(refusal, Refusal::ImageMissing { .. });
     let may_pass = |refusal: &Refusal| match refusal {
-        Refusal::ImageMissing { until: None }
+        Refusal::ImageMissing { .. }
         | Refusal::Constraint(_)
         | Refusal::Paused
         | Refusal::Draining
         | Refusal::MaxPerNode(_) => false,
         // One that is away may have it.
-        Refusal::ImageMissing { until: Some(_) }
-        | Refusal::Down
+        Refusal::Down
         | Refusal::Joining
         | Refusal::Unsteady { .. }
         | Refusal::Resources { .. }

@@ -138,15 +138,18 @@ fn crowded(task: &Task, after: &State, known: &Known) -> Option<Violation> {
     })
 }
 
-/// A node that said it cannot have the image is left alone until it reports that very image.
+/// A node that said it cannot have the image is left alone until it reports that very image, or
+/// somebody asks for an update.
 fn refused_before(task: &Task, after: &State, known: &Known) -> Option<Violation> {
     let node = task.placement.node()?;
     let image = after.task_spec(task)?.container.image.full();
+    let asked = after.service(task.service)?.update.as_ref().map(|it| it.started.at);
     let refused = after.tasks_on(node).find(|it| {
         let failure = it.status.failure.as_ref();
         let own = after.task_spec(it).map(|it| it.container.image.full());
         it.service == task.service
             && own == Some(image)
+            && asked.is_none_or(|asked| it.created.at >= asked)
             && matches!(failure, Some(Failure::NoSuchImage { .. }))
     })?;
     let reports = known.images.get(&node).is_some_and(|it| it.contains(image));
