@@ -119,7 +119,8 @@ fn hosts_updates_that_fail_leave_what_was() {
     let since = SystemTime::now();
     let flags = ["--image", "bad:1", "--update-failure-action", "rollback"];
     let refused = update(manager, &flags).refused();
-    assert!(refused.contains("update rolled back: 1 of 6 tasks failed"), "{refused}");
+    assert!(refused.contains("update rolled back:"), "{refused}");
+    assert!(refused.contains("of 6 tasks failed"), "{refused}");
     assert!(all_run(manager, "box:1"), "{:?}", tasks(manager, "web"));
     assert_eq!(state(manager), "rollback_completed");
     assert!(message(manager).contains("task: non-zero exit (1)"), "{}", message(manager));
