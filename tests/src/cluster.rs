@@ -1,7 +1,8 @@
 //! A cluster on the hosts of a lab, asked in the words of its users.
 
+use common::WallTime;
 use std::ops::RangeInclusive;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -127,15 +128,10 @@ pub fn inspect(host: &Host, service: &str) -> Value {
 
 /// How few and how many of a service's containers ran at a time since `since`, when `count` did.
 /// Told by the engines, which forget no container in between, however short its life.
-pub fn ran_since(
-    lab: &Lab,
-    service: &str,
-    since: SystemTime,
-    count: usize,
-) -> RangeInclusive<usize> {
+pub fn ran_since(lab: &Lab, service: &str, since: WallTime, count: usize) -> RangeInclusive<usize> {
     let label = format!("label=skep.service.name={service}");
     let since = unix_seconds(since);
-    let until = unix_seconds(SystemTime::now());
+    let until = unix_seconds(shell::clock::wall());
     let ask = ["events", "--since", &since, "--until", &until, "--filter", &label];
     let which = ["--filter", "event=start", "--filter", "event=die"];
     let form = ["--format", "{{.TimeNano}} {{.Status}}"];
@@ -156,7 +152,6 @@ pub fn ran_since(
     least..=most
 }
 
-fn unix_seconds(at: SystemTime) -> String {
-    let since = at.duration_since(SystemTime::UNIX_EPOCH).expect("this machine's clock is right");
-    format!("{}.{:09}", since.as_secs(), since.subsec_nanos())
+fn unix_seconds(at: WallTime) -> String {
+    format!("{}.{:03}", at.0 / 1000, at.0 % 1000)
 }

@@ -1,6 +1,6 @@
 //! Updates, roll-backs, health checks and jobs on real hosts.
 
-use std::time::SystemTime;
+use shell::clock::wall;
 
 use integration::cluster::{
     SOON, containers, form, inspect, leader, ran_since, rows, running, tasks, text,
@@ -55,7 +55,7 @@ fn hosts_updates_move_every_slot_and_back() {
     deploy(&lab);
     assert_eq!(state(manager), "", "what was created was not updated");
 
-    let since = SystemTime::now();
+    let since = wall();
     update(manager, &["-d", "--image", "box:2"]).ok();
     assert_eq!(state(manager), "updating");
     lab.wait_for("it is through", SOON, || state(manager) == "completed");
@@ -65,13 +65,13 @@ fn hosts_updates_move_every_slot_and_back() {
     let history = history.iter().map(|it| (text(it, "Image"), text(it, "Note")));
     assert_eq!(history.collect::<Vec<_>>(), [("box:2", "present"), ("box:1", "")]);
 
-    let since = SystemTime::now();
+    let since = wall();
     manager.skep(&["service", "rollback", "-q", "web"]).ok();
     assert!(all_run(manager, "box:1"), "{:?}", tasks(manager, "web"));
     assert_eq!(ran_since(&lab, "web", since, SLOTS), 5..=6);
     assert_eq!(state(manager), "rollback_completed");
 
-    let since = SystemTime::now();
+    let since = wall();
     update(manager, &["--image", "box:2", "--update-order", "start-first"]).ok();
     assert!(all_run(manager, "box:2"), "{:?}", tasks(manager, "web"));
     assert_eq!(ran_since(&lab, "web", since, SLOTS), 6..=7, "one by one, the new one first");
@@ -83,7 +83,7 @@ fn hosts_updates_move_every_slot_and_back() {
 fn changes_nothing(lab: &Lab) {
     let manager = lab.host(1);
     let before = running(manager, "web");
-    let since = SystemTime::now();
+    let since = wall();
     for flags in [
         &["-d", "--image", "box:2"][..],
         &["-d", "--label-add", "tier=front"],
@@ -108,7 +108,7 @@ fn hosts_updates_that_fail_leave_what_was() {
     deploy(&lab);
     let before = running(manager, "web");
 
-    let since = SystemTime::now();
+    let since = wall();
     let refused = update(manager, &["--image", "nosuch:1"]).refused();
     assert!(refused.contains("update paused: no node has the image nosuch:1"), "{refused}");
     assert_eq!(state(manager), "paused");
@@ -116,7 +116,7 @@ fn hosts_updates_that_fail_leave_what_was() {
     assert_eq!(ids(&running(manager, "web")), ids(&before));
     assert_eq!(ran_since(&lab, "web", since, SLOTS), 6..=6, "nothing stopped");
 
-    let since = SystemTime::now();
+    let since = wall();
     let flags = ["--image", "bad:1", "--update-failure-action", "rollback"];
     let refused = update(manager, &flags).refused();
     assert!(refused.contains("update rolled back:"), "{refused}");
@@ -189,7 +189,7 @@ fn hosts_run_jobs_to_their_end() {
     let lab = Lab::new("jobs", 2);
     form(&lab, 1);
     let manager = lab.host(1);
-    let since = SystemTime::now();
+    let since = wall();
     let job = ["--mode", "replicated-job", "--replicas", "3", "--name"];
     let flags = [&job[..], &["job", "--max-concurrent", "1"]].concat();
     create(manager, &flags, &["box:1", "print", "done"]).ok();
