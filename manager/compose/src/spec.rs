@@ -48,11 +48,17 @@ pub fn services(loaded: &Loaded, around: &Around<'_>) -> Result<Specs, Problems>
     };
     let services: Vec<ServiceSpec> = loaded.project.services.iter().filter_map(of).collect();
     let mut report = report.into_inner();
-    if services.iter().any(|it| !it.ports.is_empty() || !it.task.networks.is_empty()) {
+    if services.iter().any(|it| asks_for_networks(loaded, it)) {
         report.warn(Fault::general("ports and networks are kept, and not served yet"));
     }
     let warnings = loaded.close(report)?;
     Ok(Specs { services, warnings })
+}
+
+/// Every service is on its stack's own network, whether or not somebody asked.
+fn asks_for_networks(loaded: &Loaded, service: &ServiceSpec) -> bool {
+    let own = format!("{}_default", loaded.project.name);
+    !service.ports.is_empty() || service.task.networks.keys().any(|it| *it != own)
 }
 
 /// One service, and where it stands.

@@ -10,7 +10,7 @@ use common::update::{FailureAction, Ratio, UpdateOrder, UpdatePolicy};
 impl Source<'_> {
     pub(super) fn task(&self) -> TaskSpec {
         let Deploy { limits, reservations, .. } = &self.service.deploy;
-        self.warn_of_devices();
+        self.warn_of_what_is_to_come();
         TaskSpec {
             limits: resources(limits.cpu_nanos, limits.memory_bytes),
             reservations: resources(reservations.cpu_nanos, reservations.memory_bytes),
@@ -44,12 +44,17 @@ impl Source<'_> {
         constraints
     }
 
-    fn warn_of_devices(&self) {
+    fn warn_of_what_is_to_come(&self) {
         let reserved = &self.service.deploy.reservations;
         let at = |key| ["deploy", "resources", "reservations", key];
         if !reserved.generic.is_empty() {
             let text = "generic resources are not reserved yet: tasks run wherever else they fit";
             self.warn(&at("generic_resources"), text);
+        }
+        if self.service.at_most_one {
+            let text = "`x-at-most-one` is not carried out yet: beside a task on a node that is \
+                        only cut off, a second one is started";
+            self.warn(&["x-at-most-one"], text);
         }
         if !reserved.devices.is_empty() {
             let text = "requests for devices such as GPUs are not carried out yet: containers run \

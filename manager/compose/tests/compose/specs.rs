@@ -386,7 +386,6 @@ fn what_is_not_done_is_told() {
     let text = format!("services:\n  a:\n    image: a\n    {generic}\n");
     let strict = loaded(&text, |it| it.strictness = Strictness::Strict);
     expect![[r#"
-        ports and networks are kept, and not served yet
         compose.yml:4:41: generic resources are not reserved yet: tasks run wherever else they fit
     "#]]
     .assert_eq(&shown(specs(&strict)));
@@ -405,7 +404,6 @@ fn what_is_not_done_is_told() {
           task.networks.demo_default.ipv6_address = null
           task.networks.demo_default.links = {}
           task.networks.demo_default.priority = 0
-        warning: ports and networks are kept, and not served yet
         warning: compose.yml:4:5: `x-volume-policy` is not carried out yet: tasks are not held to the node where a volume's data lies
     "#]].assert_eq(&shown(specs(&loaded(text, |_| {}))));
 }
