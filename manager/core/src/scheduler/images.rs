@@ -48,8 +48,11 @@ impl ImageView {
 /// Derived from the service's tasks and the nodes' reports each time; nothing is remembered.
 pub(crate) fn know(draft: &Draft<'_>, wish: Wish<'_>, candidates: &mut [Candidate]) {
     let image = &wish.spec.container.image;
-    let is_of_image =
-        |task: &&Task| draft.spec(task).is_some_and(|it| it.container.image == *image);
+    // Tasks of the same template are the many, and need no comparison.
+    let is_of_image = |task: &&Task| {
+        task.template == wish.template
+            || draft.spec(task).is_some_and(|it| it.container.image == *image)
+    };
     let mut rejected: BTreeMap<NodeId, Vec<&Task>> = BTreeMap::new();
     let mut on_trial: BTreeMap<NodeId, bool> = BTreeMap::new();
     for task in draft.tasks_of(wish.service.id).filter(is_of_image) {

@@ -48,11 +48,11 @@ fn share_permille(candidate: &Candidate) -> u64 {
 pub(crate) fn count_service(draft: &Draft<'_>, wish: Wish<'_>, candidates: &mut [Candidate]) {
     let mut counts: BTreeMap<NodeId, (u32, u32)> = BTreeMap::new();
     let is_new = |task: &Task| task.template == wish.template;
-    let taken_over: BTreeSet<Slot> = draft
-        .tasks_of(wish.service.id)
-        .filter(|it| it.is_live() && is_new(it))
-        .map(|it| it.slot)
-        .collect();
+    // Where all were made from the same, none is another's successor.
+    let is_mixed = draft.tasks_of(wish.service.id).any(|it| it.is_live() && !is_new(it));
+    let successors =
+        draft.tasks_of(wish.service.id).filter(|it| is_mixed && it.is_live() && is_new(it));
+    let taken_over: BTreeSet<Slot> = successors.map(|it| it.slot).collect();
     for task in draft.tasks_of(wish.service.id) {
         let Some(node) = task.placement.node() else { continue };
         let (live, failed) = counts.entry(node).or_default();

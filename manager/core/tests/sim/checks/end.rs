@@ -105,7 +105,9 @@ fn not_done(world: &World, service: &Service, completions: u32) -> Option<String
 fn not_so_many(world: &World, service: &Service, replicas: u32) -> Option<String> {
     let state = world.log.state();
     let replicas = replicas as usize;
-    let live: Vec<&Task> = live(state, service).collect();
+    // A successor that finds no room beside what runs is one too many, and starts nothing.
+    let live: Vec<&Task> =
+        live(state, service).filter(|it| it.desired == DesiredState::Running).collect();
     let running = live.iter().filter(|it| it.status.state == TaskState::Running).count();
     let waiting = live.iter().filter(|it| it.placement.node().is_none()).count();
     if live.len() != replicas || running + waiting != replicas {
