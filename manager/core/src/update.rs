@@ -72,7 +72,11 @@ pub(crate) fn advance(
     } else {
         walk.replace_vacant(slots, &stages, 0);
     }
-    let Walk { outcome, .. } = walk;
+    let Walk { outcome, verdict, .. } = walk;
+    // What has failed in this very plan has not come through in it as well.
+    if verdict == Verdict::Stay {
+        return outcome;
+    }
     match verdict::on_progress(draft, service, (slots, missing), &stages) {
         Some(at) => outcome.also_at(at),
         None => outcome,

@@ -153,10 +153,14 @@ async fn files(
         return Ok((known, new));
     }
     let key = sealing_key(target).await?;
+    let there = [list(target, FileKind::Config).await?, list(target, FileKind::Secret).await?];
+    let there: Vec<Shown> = there.into_iter().flatten().collect();
     let mut ids = IdGen::from_seed(shell::clock::seed());
     for file in declared {
         let DeclaredFile { kind, key: named, name, labels, content } = file;
-        let there = find(target, kind, &name).await?;
+        // Of several versions the newest has the name.
+        let versions = there.iter().filter(|it| it.kind == kind && it.name == name);
+        let there = versions.max_by_key(|it| it.created);
         let id = match (content, there) {
             (None, Some(there)) => there.id,
             (None, None) => {
@@ -189,12 +193,11 @@ async fn files(
     Ok((known, new))
 }
 
-async fn find(target: &Target, kind: FileKind, name: &Name) -> Result<Option<Shown>, CliError> {
+async fn list(target: &Target, kind: FileKind) -> Result<Vec<Shown>, CliError> {
     let request =
         v1::ListFilesRequest { kind: v1::FileKind::from(kind).into(), ..Default::default() };
     let answer = accept(target.control().await?.list_files(request).await?);
-    let found: Vec<Shown> = all(answer.files)?;
-    Ok(found.into_iter().filter(|it| it.name == *name).max_by_key(|it| it.created))
+    Ok(all(answer.files)?)
 }
 
 fn read(kind: FileKind, name: &Name, content: Content) -> Result<Zeroizing<Vec<u8>>, CliError> {
