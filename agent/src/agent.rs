@@ -25,6 +25,7 @@ use handle::Command;
 use proto::v1;
 use shell::supervisor::{OnFailure, Scope};
 use shell::tls::Credentials;
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -68,6 +69,7 @@ pub fn start<C: Containers>(
     let portrait = watch::Sender::new(None);
     let memberships = watch::Sender::new(membership(&config, &credentials));
     let farewell = watch::Sender::new(false);
+    let leaving = watch::Sender::new(BTreeSet::new());
     let handle = AgentHandle {
         membership: memberships.subscribe(),
         engine: health.subscribe(),
@@ -93,6 +95,7 @@ pub fn start<C: Containers>(
         owner,
         events: engine_events,
         requests: to_engine,
+        leaving: leaving.subscribe(),
         health,
         portrait,
     };
@@ -111,7 +114,7 @@ pub fn start<C: Containers>(
         logs: Logs::new(scope.child("logs"), credentials),
         containers,
         inbox,
-        outward: Outward { engine, statuses, memberships, farewell },
+        outward: Outward { engine, leaving, statuses, memberships, farewell },
         files: TaskFiles::open(&config.run_dir),
         boot: Boot::Unmarked(config.run_dir),
         stay: Stay::Member,
@@ -167,6 +170,8 @@ struct Inbox {
 
 struct Outward {
     engine: mpsc::Sender<EngineRequest>,
+    /// Volumes that managers want removed.
+    leaving: watch::Sender<BTreeSet<String>>,
     statuses: mpsc::Sender<Batch>,
     memberships: watch::Sender<Membership>,
     farewell: watch::Sender<bool>,
@@ -277,6 +282,9 @@ impl<C: Containers> Agent<C> {
                 Stay::Member => self.decide(Input::Assignments(set)),
                 Stay::Leaving(_) => {}
             },
+            SessionEvent::VolumesLeaving(names) => {
+                self.outward.leaving.send_replace(names);
+            }
             SessionEvent::Membership(membership) => {
                 self.outward.memberships.send_if_modified(|known| {
                     let is_new = *known != membership;

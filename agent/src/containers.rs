@@ -63,6 +63,8 @@ pub enum EngineNews {
     Container(ContainerEvent),
     /// Images came or went.
     Images,
+    /// Volumes came or went.
+    Volumes,
 }
 
 /// How far a pull is, in words for people: `pulling redis:7 (12 of 30 MiB)`.
@@ -109,6 +111,12 @@ pub trait Containers: Send + Sync + 'static {
 
     /// Names and digests of all images, in full form.
     fn images(&self) -> impl Future<Output = Result<BTreeSet<String>, EngineError>> + Send;
+
+    /// Names of all volumes that people have named, of the engine's own driver.
+    fn volumes(&self) -> impl Future<Output = Result<BTreeSet<String>, EngineError>> + Send;
+
+    /// One that is not there any more is as good as removed.
+    fn remove_volume(&self, name: &str) -> impl Future<Output = Result<(), EngineError>> + Send;
 
     fn list(&self, owner: Owner) -> impl Future<Output = Result<Vec<Seen>, EngineError>> + Send;
 

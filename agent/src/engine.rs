@@ -23,6 +23,8 @@ const LIST_EVERY: Duration = Duration::from_secs(60);
 const LIST_LATER: Duration = Duration::from_secs(5);
 const LIST_RETRY: Duration = Duration::from_secs(1);
 /// One pull makes several events.
+/// What is to go may be in use for a moment yet.
+const REMOVE_RETRY: Duration = Duration::from_secs(5);
 const IMAGES_DEBOUNCE: Duration = Duration::from_millis(50);
 const REACH_FIRST: Duration = Duration::from_millis(100);
 const REACH_MOST: Duration = Duration::from_secs(2);
@@ -52,6 +54,8 @@ pub(crate) enum EngineRequest {
 pub(crate) struct Portrait {
     pub(crate) description: NodeDescription,
     pub(crate) images: BTreeSet<String>,
+    /// None: the engine has not been asked yet.
+    pub(crate) volumes: Option<BTreeSet<String>>,
 }
 
 #[derive(Debug)]
@@ -60,6 +64,8 @@ pub(crate) struct EngineWatch<C> {
     pub(crate) owner: Owner,
     pub(crate) events: mpsc::Sender<EngineEvent>,
     pub(crate) requests: mpsc::Receiver<EngineRequest>,
+    /// Volumes that managers want removed.
+    pub(crate) leaving: watch::Receiver<BTreeSet<String>>,
     pub(crate) health: watch::Sender<EngineHealth>,
     pub(crate) portrait: watch::Sender<Option<Portrait>>,
 }
@@ -73,6 +79,7 @@ enum Chore {
     List,
     Describe,
     Images,
+    Volumes,
     Ping,
 }
 
@@ -80,6 +87,7 @@ enum Done {
     Listed(Result<Vec<Seen>, EngineError>),
     Described(Result<Box<NodeDescription>, EngineError>),
     Images(Result<BTreeSet<String>, EngineError>),
+    Volumes(Result<BTreeSet<String>, EngineError>),
     Pinged(Result<(), EngineError>),
 }
 
@@ -89,12 +97,19 @@ struct Agenda {
     list: Instant,
     describe: Option<Instant>,
     images: Option<Instant>,
+    volumes: Option<Instant>,
     ping: Instant,
 }
 
 impl Agenda {
     fn begin(now: Instant) -> Agenda {
-        Agenda { list: now, describe: Some(now), images: Some(now), ping: now + PING_EVERY }
+        Agenda {
+            list: now,
+            describe: Some(now),
+            images: Some(now),
+            volumes: Some(now),
+            ping: now + PING_EVERY,
+        }
     }
 
     fn next(&self) -> (Instant, Chore) {
@@ -102,6 +117,7 @@ impl Agenda {
             (Some(self.list), Chore::List),
             (self.describe, Chore::Describe),
             (self.images, Chore::Images),
+            (self.volumes, Chore::Volumes),
             (Some(self.ping), Chore::Ping),
         ];
         let due = due.into_iter().filter_map(|(at, chore)| Some((at?, chore)));
@@ -114,6 +130,7 @@ impl Agenda {
             Chore::List => self.list = now + LIST_EVERY,
             Chore::Describe => self.describe = None,
             Chore::Images => self.images = None,
+            Chore::Volumes => self.volumes = None,
             Chore::Ping => {}
         }
     }
@@ -197,8 +214,11 @@ impl<C: Containers> EngineWatch<C> {
                     if chore == Chore::List {
                         self.tell(EngineEvent::ListingBegun).await?;
                     }
-                    doing = Some(Box::pin(carry_out(Arc::clone(&containers), self.owner, chore)));
+                    let leaving = self.leaving.borrow_and_update().clone();
+                    let carrying_out = carry_out(Arc::clone(&containers), self.owner, chore, leaving);
+                    doing = Some(Box::pin(carrying_out));
                 }
+                Ok(()) = self.leaving.changed() => agenda.volumes = Some(Instant::now()),
             }
         }
     }
@@ -212,6 +232,10 @@ impl<C: Containers> EngineWatch<C> {
             EngineNews::Container(event) => self.tell(EngineEvent::Container(event)).await,
             EngineNews::Images => {
                 agenda.images.get_or_insert(Instant::now() + IMAGES_DEBOUNCE);
+                Ok(())
+            }
+            EngineNews::Volumes => {
+                agenda.volumes.get_or_insert(Instant::now() + IMAGES_DEBOUNCE);
                 Ok(())
             }
         }
@@ -252,6 +276,15 @@ impl<C: Containers> EngineWatch<C> {
             Done::Images(images) => {
                 agenda.images = images.is_err().then_some(now + LIST_RETRY).or(agenda.images);
                 images.map(|it| self.introduce(|portrait| portrait.images = it)).err()
+            }
+            Done::Volumes(volumes) => {
+                let leaving = self.leaving.borrow().clone();
+                let retry = match &volumes {
+                    Ok(names) => (!names.is_disjoint(&leaving)).then_some(now + REMOVE_RETRY),
+                    Err(_) => Some(now + LIST_RETRY),
+                };
+                agenda.volumes = agenda.volumes.or(retry);
+                volumes.map(|it| self.introduce(|portrait| portrait.volumes = Some(it))).err()
             }
             Done::Pinged(pinged) => pinged.err(),
         };
@@ -310,16 +343,41 @@ impl<C: Containers> EngineWatch<C> {
 }
 
 fn bare_portrait() -> Portrait {
-    Portrait { description: host::description(), images: BTreeSet::new() }
+    Portrait { description: host::description(), images: BTreeSet::new(), volumes: None }
 }
 
-async fn carry_out<C: Containers>(containers: Arc<C>, owner: Owner, chore: Chore) -> Done {
+async fn carry_out<C: Containers>(
+    containers: Arc<C>,
+    owner: Owner,
+    chore: Chore,
+    leaving: BTreeSet<String>,
+) -> Done {
     match chore {
         Chore::List => Done::Listed(containers.list(owner).await),
         Chore::Describe => Done::Described(containers.describe().await.map(Box::new)),
         Chore::Images => Done::Images(containers.images().await),
+        Chore::Volumes => Done::Volumes(volumes_left(&*containers, &leaving).await),
         Chore::Ping => Done::Pinged(limited(containers.ping()).await),
     }
+}
+
+/// What is there once what is to go is gone, as far as it can go.
+async fn volumes_left<C: Containers>(
+    containers: &C,
+    leaving: &BTreeSet<String>,
+) -> Result<BTreeSet<String>, EngineError> {
+    let mut names = containers.volumes().await?;
+    let going: Vec<String> = names.intersection(leaving).cloned().collect();
+    for volume in going {
+        match containers.remove_volume(&volume).await {
+            Ok(()) => {
+                names.remove(&volume);
+            }
+            Err(error) if error.may_pass() => return Err(error),
+            Err(error) => tracing::warn!(%volume, %error, "a volume cannot be removed yet"),
+        }
+    }
+    Ok(names)
 }
 
 async fn limited(ping: impl Future<Output = Result<(), EngineError>>) -> Result<(), EngineError> {
@@ -337,7 +395,7 @@ mod tests {
     fn what_is_asked_for_during_a_chore_is_done_after_it() {
         let begin = Instant::now();
         let mut agenda = Agenda::begin(begin);
-        for chore in [Chore::List, Chore::Describe, Chore::Images] {
+        for chore in [Chore::List, Chore::Describe, Chore::Images, Chore::Volumes] {
             assert_eq!(agenda.next(), (begin, chore));
             agenda.begun(chore, begin);
         }

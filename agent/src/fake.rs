@@ -37,6 +37,7 @@ pub struct FakeEngine {
 #[derive(Debug, Default)]
 struct State {
     images: BTreeSet<String>,
+    volumes: BTreeSet<String>,
     registry: BTreeMap<String, Registry>,
     behaviours: BTreeMap<String, Behaviour>,
     checks: BTreeMap<String, Check>,

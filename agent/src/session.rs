@@ -13,6 +13,7 @@ use common::node::NodeKind;
 use common::{IdGen, NodeId, backoff};
 use proto::v1;
 use shell::tls::{Credentials, Expect};
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub(crate) enum SessionEvent {
     /// Before the assignments that need them.
     Files(FileSet),
     Assignments(AssignmentSet),
+    /// All that this node is to remove.
+    VolumesLeaving(BTreeSet<String>),
     /// The message of statuses that has arrived for good.
     Kept(u64),
     Membership(Membership),
@@ -145,6 +148,7 @@ impl Session {
         v1::Hello {
             description: portrait.map(|it| v1::NodeDescription::from(&it.description)),
             images: portrait.map(stream::images),
+            volumes: portrait.and_then(stream::volumes),
             kind: v1::NodeKind::from(self.kind).into(),
             address: self.address.to_string(),
         }

@@ -29,6 +29,7 @@ pub mod time;
 pub mod token;
 pub mod units;
 pub mod update;
+pub mod volume;
 
 pub use id::{ClusterId, FileId, IdGen, NodeId, ServiceId, TaskId, Version};
 pub use name::Name;

@@ -8,6 +8,7 @@ use crate::network::{Attachment, Endpoint, Port};
 use crate::resources::Resources;
 use crate::time::Stamp;
 use crate::update::{Update, UpdatePolicy};
+use crate::volume::VolumePolicy;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -118,6 +119,9 @@ pub struct TaskSpec {
     /// By their full names; they say nothing where the container's network is the node's or none.
     #[serde(default)]
     pub networks: BTreeMap<String, Attachment>,
+    /// By the names of volumes, where it is not what follows from the number of tasks.
+    #[serde(default)]
+    pub volume_policies: BTreeMap<String, VolumePolicy>,
     /// Counted up to have new tasks though nothing else differs.
     #[serde(default)]
     pub force: u64,
@@ -144,6 +148,7 @@ impl TaskSpec {
             pids_max: None,
             at_most_one: false,
             networks: BTreeMap::new(),
+            volume_policies: BTreeMap::new(),
             force: 0,
         }
     }

@@ -9,6 +9,7 @@ use manager_core::lookup;
 use manager_core::orchestrator;
 use manager_core::soft::Soft;
 use manager_core::state::State;
+use manager_core::volumes;
 use proto::v1;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -114,6 +115,13 @@ impl View {
             return waiting.clone();
         }
         let (Some(spec), Some(node)) = (spec, node) else { return String::new() };
+        if node.status.state.is_down()
+            && task.is_live()
+            && let Some(volume) = volumes::held_by(&self.state, task, node.id)
+        {
+            let reason = down_reason(node);
+            return format!("waits for its node, which has its volume {volume}: {reason}");
+        }
         let limits = spec.limits;
         let in_vain = node.description.engine.incapable_of.iter().filter(|it| match it {
             common::node::Incapability::MemoryLimit => limits.memory_bytes > 0,

@@ -20,6 +20,8 @@ const KILLED: i64 = 137;
 /// effect is missed. An event that is told twice changes nothing.
 const OVERLAP_SECONDS: u64 = 1;
 const CONTAINER_EVENTS: [&str; 4] = ["start", "die", "destroy", "health_status"];
+/// `destroy` is told of containers, too.
+const VOLUME_EVENTS: [&str; 2] = ["create", "destroy"];
 const IMAGE_EVENTS: [&str; 6] = ["pull", "tag", "untag", "delete", "load", "import"];
 
 pub(super) async fn watch(
@@ -31,8 +33,9 @@ pub(super) async fn watch(
     let since = (shell::clock::wall().0 / 1_000).saturating_sub(OVERLAP_SECONDS).to_string();
     // Only what is read below: each run of a health check makes three events of its own, for which
     // a board that rests would wake up. The engine takes each of these for a beginning.
-    let events = [&CONTAINER_EVENTS[..], &IMAGE_EVENTS].concat();
-    let filters = HashMap::from([("type", vec!["container", "image"]), ("event", events)]);
+    let events = [&CONTAINER_EVENTS[..], &IMAGE_EVENTS, &VOLUME_EVENTS[..1]].concat();
+    let filters =
+        HashMap::from([("type", vec!["container", "image", "volume"]), ("event", events)]);
     let options = EventsOptionsBuilder::new().since(&since).filters(&filters).build();
     let events = client.events(Some(options));
     tokio::pin!(events);
@@ -64,6 +67,9 @@ async fn tell(
     match event.typ {
         Some(Type::IMAGE) => {
             Ok(IMAGE_EVENTS.contains(&action.as_str()).then_some(EngineNews::Images))
+        }
+        Some(Type::VOLUME) => {
+            Ok(VOLUME_EVENTS.contains(&action.as_str()).then_some(EngineNews::Volumes))
         }
         Some(Type::CONTAINER) => {
             let Some(actor) = event.actor else { return Ok(None) };

@@ -15,13 +15,15 @@ use crate::containers::{
 };
 use agent_core::container::{ContainerId, ImageWish, OperationFailure, Seen};
 use agent_core::health::Health;
+use bollard::errors::Error;
 use bollard::query_parameters::{
-    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
-    StopContainerOptions,
+    ListContainersOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder,
+    StartContainerOptions, StopContainerOptions,
 };
 use bollard::{API_DEFAULT_VERSION, ClientVersion};
 use common::assignment::Assignment;
 use common::node::NodeDescription;
+use common::volume::is_anonymous;
 use error::{Context, engine_error, operation_failure};
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -81,7 +83,7 @@ impl Docker {
         Ok(client.with_request_modifier(move |request| convert::with_version(request, agreed)))
     }
 
-    fn error(&self, error: bollard::errors::Error) -> EngineError {
+    fn error(&self, error: Error) -> EngineError {
         engine_error(&self.address, &error)
     }
 
@@ -91,7 +93,7 @@ impl Docker {
         client.map_err(|error| OperationFailure::EngineAway { detail: error.to_string() })
     }
 
-    fn failure(&self, context: Context) -> impl Fn(bollard::errors::Error) -> OperationFailure {
+    fn failure(&self, context: Context) -> impl Fn(Error) -> OperationFailure {
         move |error| operation_failure(context, &error)
     }
 }
@@ -135,6 +137,32 @@ impl Containers for Docker {
         within(QUICK_LIMIT, async {
             let images = client.list_images(none).await.map_err(|error| self.error(error))?;
             Ok(describe::references(&images))
+        })
+        .await
+    }
+
+    async fn volumes(&self) -> Result<BTreeSet<String>, EngineError> {
+        let client = self.client().await?;
+        // Other drivers are asked one by one, and one that hangs would hold up all.
+        let filters = HashMap::from([("driver", vec!["local"])]);
+        let options = ListVolumesOptionsBuilder::new().filters(&filters).build();
+        within(QUICK_LIMIT, async {
+            let list = client.list_volumes(Some(options)).await;
+            let list = list.map_err(|error| self.error(error))?;
+            let names = list.volumes.into_iter().flatten().map(|it| it.name);
+            Ok(names.filter(|it| !is_anonymous(it)).collect())
+        })
+        .await
+    }
+
+    async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
+        let client = self.client().await?;
+        let none = None::<bollard::query_parameters::RemoveVolumeOptions>;
+        within(QUICK_LIMIT, async {
+            match client.remove_volume(name, none).await {
+                Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
+                removed => removed.map_err(|error| self.error(error)),
+            }
         })
         .await
     }

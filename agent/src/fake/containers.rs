@@ -10,6 +10,7 @@ use agent_core::container::{
 };
 use agent_core::health::Health;
 use common::assignment::Assignment;
+use common::container::MountSource;
 use common::node::{Engine, NodeDescription};
 use common::resources::Resources;
 use std::collections::BTreeSet;
@@ -136,6 +137,17 @@ impl Containers for FakeEngine {
         Ok(self.state().images.clone())
     }
 
+    async fn volumes(&self) -> Result<BTreeSet<String>, EngineError> {
+        self.gate().await?;
+        Ok(self.state().volumes.clone())
+    }
+
+    async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
+        self.gate().await?;
+        self.state().volumes.remove(name);
+        Ok(())
+    }
+
     async fn list(&self, owner: Owner) -> Result<Vec<Seen>, EngineError> {
         self.gate().await?;
         let state = self.state();
@@ -212,6 +224,11 @@ impl Containers for FakeEngine {
             }
             if state.containers.values().any(|it| it.name == name) {
                 return Err(OperationFailure::NameTaken);
+            }
+            for mount in &assignment.spec.container.mounts {
+                if let MountSource::Volume(volume) = &mount.source {
+                    state.volumes.extend(volume.name.clone());
+                }
             }
             state.created += 1;
             let id = ContainerId(format!("{:012x}", state.created));

@@ -192,7 +192,9 @@ impl Session {
             || stream.say(agent_message::Of::Description((&now.description).into()));
         let has_images = knows(|a, b| a.images == b.images)
             || stream.say(agent_message::Of::Images(images(now)));
-        if is_described && has_images {
+        let has_volumes = knows(|a, b| a.volumes == b.volumes)
+            || volumes(now).is_none_or(|it| stream.say(agent_message::Of::Volumes(it)));
+        if is_described && has_images && has_volumes {
             *told = Some(now.clone());
         }
     }
@@ -253,6 +255,9 @@ impl Session {
                 Some(SessionEvent::Assignments(read_assignments(assignments, self.node)?))
             }
             Some(Of::Files(files)) => Some(SessionEvent::Files(FileSet::try_from(files)?)),
+            Some(Of::VolumesLeaving(volumes)) => {
+                Some(SessionEvent::VolumesLeaving(volumes.names.into_iter().collect()))
+            }
             Some(Of::StatusesKept(number)) => Some(SessionEvent::Kept(number)),
             Some(Of::Logs(request)) => {
                 Some(SessionEvent::Logs { manager: manager.to_owned(), request })
@@ -298,6 +303,11 @@ fn statuses(batch: Batch) -> agent_message::Of {
 
 pub(super) fn images(portrait: &Portrait) -> v1::Images {
     v1::Images { references: portrait.images.iter().cloned().collect() }
+}
+
+pub(super) fn volumes(portrait: &Portrait) -> Option<v1::Volumes> {
+    let names = portrait.volumes.as_ref()?;
+    Some(v1::Volumes { names: names.iter().cloned().collect() })
 }
 
 fn reason(reason: GoodbyeReason) -> v1::goodbye::Reason {

@@ -12,6 +12,7 @@ pub use mount::*;
 pub use service::*;
 
 use common::secret::Secret;
+use common::volume::VolumePolicy;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -85,14 +86,6 @@ pub struct Volume {
     pub driver_options: Pairs,
     pub labels: Pairs,
     pub policy: Option<VolumePolicy>,
-}
-
-/// How strongly a task is held to the node where its volume's data lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VolumePolicy {
-    Strict,
-    Preferred,
-    None,
 }
 
 /// A secret or a config.

@@ -67,6 +67,7 @@ impl State {
             }
             Change::SetJoinSecret { role, secret } => self.set_join_secret(version, *role, secret),
             Change::File(change) => self.change_file(version, stamp, change),
+            Change::Volume(change) => self.change_volume(stamp, change),
             Change::AddNode(node) => self.add_node(version, stamp, node),
             Change::SetNodeSpec { node, base, spec } => {
                 if spec.role != Role::Manager && self.is_last_manager(*node) {
@@ -225,6 +226,9 @@ impl State {
             TaskStatus { state: observed.state, since: stamp, failure: observed.failure.clone() };
         if observed.state == TaskState::Running {
             task.ran = Some(stamp.at);
+        }
+        if matches!(observed.state, TaskState::Running | TaskState::Complete) {
+            self.keep_volumes_of(&task, node, stamp);
         }
         Ok(self.replace_task(task))
     }

@@ -9,7 +9,7 @@ use common::task::{DesiredState, Observation, Task, TaskState};
 use common::update::{UpdateState, UpdateTrouble};
 use common::{FileId, Name, NodeId, ServiceId, Stamp, TaskId, Timestamp, Version};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 /// Changes that travel through the log together.
@@ -38,6 +38,7 @@ pub enum Change {
     },
 
     File(FileChange),
+    Volume(VolumeChange),
 
     AddNode(Box<Node>),
     /// `base` is the version of the node that this was decided on.
@@ -140,6 +141,19 @@ pub enum FileChange {
     },
 }
 
+/// Of named volumes and the nodes that have them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VolumeChange {
+    /// A node says that it has one that a task of its own mounts.
+    Found { volume: String, node: NodeId },
+    /// The user's word: these nodes are to remove theirs.
+    Remove { volume: String, nodes: BTreeSet<NodeId> },
+    /// A node that was to remove its own has none any more.
+    Gone { volume: String, node: NodeId },
+    /// The user's word: whatever became of theirs, these nodes count no more.
+    Forget { volume: String, nodes: BTreeSet<NodeId> },
+}
+
 /// What moved, as keys: whoever cares reads the state again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
@@ -152,6 +166,8 @@ pub enum Event {
     NodeChanged(NodeId),
     ClusterChanged,
     FileChanged(FileId),
+    /// Which nodes have which, or are to remove them.
+    VolumesChanged,
     /// Anything may have moved: a snapshot was installed, or memory was lost.
     Resync,
 }
@@ -197,6 +213,12 @@ pub enum Conflict {
     FileInUse { kind: FileKind, name: Name, services: String },
     #[error("there is no {kind} {name} any more: make it with `skep {kind} create` first")]
     GrantOfNothing { kind: FileKind, name: Name },
+    #[error("there is no volume {0} that the cluster knows of")]
+    NoSuchVolume(String),
+    #[error("volume {volume} is in use by {services}: remove that first")]
+    VolumeInUse { volume: String, services: String },
+    #[error("no task on node {node} mounts {volume}")]
+    VolumeOfNobody { volume: String, node: NodeId },
     #[error("the configs and secrets of the cluster would take too much memory: remove some")]
     TooManyFiles,
 }

@@ -1,6 +1,7 @@
 //! Tasks that cannot stay where they are.
 
 use crate::draft::Draft;
+use crate::volumes;
 use common::node::{Availability, Node, NodeState};
 use common::service::Service;
 use common::task::{DesiredState, Task};
@@ -19,7 +20,7 @@ pub(crate) fn evict(draft: &mut Draft<'_>, service: &Service) -> Option<Timestam
         match draft.node(node_id) {
             None => lost.push(task.id),
             Some(node) => {
-                if task.is_live() && must_leave(service, task, node) {
+                if task.is_live() && must_leave(draft, service, task, node) {
                     moving.push(task.id);
                 }
                 if let Some(at) = orphaned_at(task, node) {
@@ -39,11 +40,18 @@ pub(crate) fn evict(draft: &mut Draft<'_>, service: &Service) -> Option<Timestam
     orphans_at
 }
 
-fn must_leave(service: &Service, task: &Task, node: &Node) -> bool {
+fn must_leave(draft: &Draft<'_>, service: &Service, task: &Task, node: &Node) -> bool {
     let is_away = match node.status.state {
         NodeState::Joining | NodeState::Ready => false,
-        // A global service's task has nowhere else to go, and is still right when it returns.
-        NodeState::Down(_) => !service.spec.mode.is_per_node(),
+        // What has nowhere else to go is still right when its node returns: a global service's
+        // task, and one whose data is there.
+        NodeState::Down(_) => {
+            let is_held = || {
+                task.desired == DesiredState::Running
+                    && volumes::held_by(draft.state, task, node.id).is_some()
+            };
+            !service.spec.mode.is_per_node() && !is_held()
+        }
     };
     // By what it was made from: a change of the service's own wishes is an update's business.
     let constraints = &service.task_spec(task.template).constraints;

@@ -73,6 +73,7 @@ pub enum Input {
     Beat { session: SessionId, number: u64, wall: WallTime, engine_ill: String },
     Statuses { session: SessionId, number: u64, reports: Vec<(TaskId, Observation)> },
     Images { session: SessionId, images: BTreeSet<String> },
+    Volumes { session: SessionId, names: BTreeSet<String> },
     Described { session: SessionId, description: Box<NodeDescription> },
     Goodbye { session: SessionId, parting: Parting },
 }
@@ -186,6 +187,11 @@ impl Leader {
                     self.plan_due = true;
                 }
             }
+            Input::Volumes { session, names } => {
+                if let Some(node) = self.sessions.node(session) {
+                    self.volumes_named(node, names);
+                }
+            }
             Input::Described { session, description } => {
                 if let Some(node) = self.sessions.node(session) {
                     self.described(node, *description, None);
@@ -194,6 +200,12 @@ impl Leader {
             Input::Goodbye { session, parting } => self.goodbye(session, parting),
         }
         out
+    }
+
+    fn volumes_named(&mut self, node: NodeId, names: BTreeSet<String>) {
+        self.soft.set_volumes(node, names);
+        self.planner.on_volumes(node);
+        self.plan_due = true;
     }
 
     fn goodbye(&mut self, session: SessionId, parting: Parting) {
@@ -228,6 +240,7 @@ impl Leader {
                     }
                 }
                 Event::NodeChanged(node) => self.node_changed(node, now, out),
+                Event::VolumesChanged => self.sessions.volumes_changed(),
                 Event::ServiceChanged(_) | Event::ClusterChanged | Event::FileChanged(_) => {}
                 Event::Resync => {
                     self.sessions.everything_changed();
@@ -292,6 +305,9 @@ impl Leader {
         match hello.images {
             Some(images) => self.soft.set_images(node, images),
             None => self.soft.forget_node(node),
+        }
+        if let Some(names) = hello.volumes {
+            self.volumes_named(node, names);
         }
         self.liveness.connected(node, now.at);
         self.sessions.open(session, node, out);

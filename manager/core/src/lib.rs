@@ -32,3 +32,5 @@ pub mod soft;
 pub mod stacks;
 pub mod state;
 mod update;
+pub mod volume_requests;
+pub mod volumes;

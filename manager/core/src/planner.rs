@@ -5,9 +5,9 @@ use crate::dependencies;
 use crate::draft::Draft;
 use crate::scheduler::{self, Waiting};
 use crate::state::State;
-use crate::{eviction, orchestrator, reaper, update};
+use crate::{eviction, orchestrator, reaper, update, volumes};
 use common::service::ServicePhase;
-use common::{ServiceId, TaskId, Timestamp};
+use common::{NodeId, ServiceId, TaskId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// More new tasks than this wait for the next plan, so that no log entry grows without bound.
@@ -20,6 +20,8 @@ pub struct Planner {
     dirty: BTreeSet<ServiceId>,
     /// A service or a file changed, and some file may be needed no more.
     files_due: bool,
+    /// Nodes that have spoken of their volumes, or that have tasks of which volumes matter.
+    volumes_due: BTreeSet<NodeId>,
     created_max: usize,
 }
 
@@ -35,18 +37,30 @@ pub struct Plan {
 
 impl Planner {
     pub fn new(created_max: usize) -> Planner {
-        Planner { dirty: BTreeSet::new(), files_due: false, created_max }
+        Planner {
+            dirty: BTreeSet::new(),
+            files_due: false,
+            volumes_due: BTreeSet::new(),
+            created_max,
+        }
     }
 
     pub fn on_event(&mut self, state: &State, event: Event) {
         self.files_due |= match event {
             Event::ServiceChanged(_) | Event::FileChanged(_) | Event::Resync => true,
-            Event::TaskChanged { .. } | Event::NodeChanged(_) | Event::ClusterChanged => false,
+            Event::TaskChanged { .. }
+            | Event::NodeChanged(_)
+            | Event::ClusterChanged
+            | Event::VolumesChanged => false,
         };
         match event {
-            Event::ServiceChanged(service) | Event::TaskChanged { service, .. } => {
-                self.dirty.insert(service);
-                self.mark_needed(state, service);
+            Event::ServiceChanged(service) => self.mark_changed(state, service),
+            Event::TaskChanged { service, task, node } => {
+                self.mark_changed(state, service);
+                let spec = state.task(task).and_then(|it| state.task_spec(it));
+                let has_volumes =
+                    spec.is_some_and(|it| volumes::local_volumes(it).next().is_some());
+                self.volumes_due.extend(node.filter(|_| has_volumes));
             }
             // A node that comes or goes concerns what it runs, and every global service.
             Event::NodeChanged(node) => {
@@ -55,9 +69,16 @@ impl Planner {
             }
             Event::Resync => {
                 self.dirty.extend(state.services().map(|it| it.id));
+                self.volumes_due.extend(state.nodes().map(|it| it.id));
             }
+            Event::VolumesChanged => self.volumes_due.extend(state.nodes().map(|it| it.id)),
             Event::ClusterChanged | Event::FileChanged(_) => {}
         }
+    }
+
+    fn mark_changed(&mut self, state: &State, service: ServiceId) {
+        self.dirty.insert(service);
+        self.mark_needed(state, service);
     }
 
     /// What was needed by a service that goes may go after it.
@@ -72,6 +93,11 @@ impl Planner {
                 self.dirty.extend(removing.map(|it| it.id));
             }
         }
+    }
+
+    /// A node has said which volumes it has.
+    pub fn on_volumes(&mut self, node: NodeId) {
+        self.volumes_due.insert(node);
     }
 
     pub fn mark(&mut self, service: ServiceId) {
@@ -112,6 +138,9 @@ impl Planner {
             for file in draft.state.unused_files() {
                 draft.push(Change::File(FileChange::Remove { file }));
             }
+        }
+        for node in std::mem::take(&mut self.volumes_due) {
+            volumes::take_notice(&mut draft, node);
         }
         let waiting = scheduler::place(&mut draft);
         update::nobody_has_image(&mut draft, &waiting);

@@ -5,6 +5,7 @@
 //! O(M + N log M).
 
 pub mod filter;
+mod homes;
 pub(crate) mod images;
 mod rank;
 mod waiting;
@@ -58,9 +59,18 @@ fn place_alike(
 ) {
     let mut candidates = candidates(draft, loads, wish);
     let mut free = Vec::new();
+    let binds = homes::holds(wish);
     for task in tasks {
         let Some(found) = draft.task(task) else { continue };
-        match (found.slot, room_of_predecessor(draft, wish, found)) {
+        let room = room_of_predecessor(draft, wish, found);
+        let slot = found.slot;
+        if binds {
+            homes::know(draft, wish, &mut candidates);
+        }
+        match (slot, room) {
+            (Slot::Replica(_), None) if binds => {
+                place_free(draft, wish, (vec![task], &mut candidates), waiting);
+            }
             (Slot::Replica(_), None) => free.push(task),
             (Slot::Replica(_), Some(room)) => {
                 place_successor(draft, wish, (task, room, &mut candidates), waiting);
@@ -104,6 +114,7 @@ fn candidates(draft: &Draft<'_>, loads: &BTreeMap<NodeId, Load>, wish: Wish<'_>)
         draft.nodes().map(|node| Candidate::new(node, loads)).collect();
     rank::count_service(draft, wish, &mut candidates);
     images::know(draft, wish, &mut candidates);
+    homes::know(draft, wish, &mut candidates);
     candidates
 }
 

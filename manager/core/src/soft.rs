@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Clone, Default)]
 pub struct Soft {
     images: BTreeMap<NodeId, BTreeSet<String>>,
+    volumes: BTreeMap<NodeId, BTreeSet<String>>,
     latest: BTreeMap<TaskId, (Observation, Stamp)>,
     clock_offset_millis: BTreeMap<NodeId, i64>,
     /// Those whose word is as new as it can be.
@@ -38,6 +39,20 @@ impl Soft {
 
     pub fn images(&self, node: NodeId) -> impl Iterator<Item = &String> {
         self.images.get(&node).into_iter().flatten()
+    }
+
+    /// All named volumes that it has.
+    pub fn set_volumes(&mut self, node: NodeId, names: BTreeSet<String>) {
+        self.volumes.insert(node, names);
+    }
+
+    pub fn volumes(&self) -> impl Iterator<Item = (NodeId, &BTreeSet<String>)> {
+        self.volumes.iter().map(|(node, names)| (*node, names))
+    }
+
+    /// None: it has not reported to this leader yet.
+    pub fn volumes_of(&self, node: NodeId) -> Option<&BTreeSet<String>> {
+        self.volumes.get(&node)
     }
 
     /// Keeps the newest word on a task; a state it has left does not come back.
@@ -84,6 +99,7 @@ impl Soft {
     pub fn forget_node(&mut self, node: NodeId) {
         self.in_touch.remove(&node);
         self.images.remove(&node);
+        self.volumes.remove(&node);
         self.clock_offset_millis.remove(&node);
     }
 }

@@ -6,6 +6,7 @@ use common::node::Node;
 use common::resources::Resources;
 use common::service::{Service, ServicePhase, TaskSpec};
 use common::task::Task;
+use common::volume::Volume;
 use common::{FileId, Name, NodeId, ServiceId, Stamp, TaskId, Version};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,8 @@ pub struct Tables {
     pub(crate) removed_nodes: BTreeSet<NodeId>,
     #[serde(default)]
     pub(crate) files: BTreeMap<FileId, Arc<File>>,
+    #[serde(default)]
+    pub(crate) volumes: BTreeMap<String, Arc<Volume>>,
 }
 
 /// What follows from the tables, kept along so that nobody searches.
@@ -236,6 +239,7 @@ impl State {
         if let Some(node) = self.tables.nodes.remove(&id) {
             self.indexes.node_by_name.remove(node.name.as_str());
             self.tables.removed_nodes.insert(id);
+            self.forget_holder(id);
         }
     }
 }

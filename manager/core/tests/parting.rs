@@ -29,6 +29,7 @@ fn leader() -> Leader {
     let hello = Hello {
         description: NodeDescription::default(),
         images: Some(BTreeSet::new()),
+        volumes: Some(BTreeSet::new()),
         kind: NodeKind::AgentOnly,
         address: ADDRESS,
     };

@@ -15,6 +15,7 @@ mod service;
 mod stack;
 mod target;
 mod update;
+mod volume;
 
 use crate::config::DaemonOptions;
 use clap::{Args, Parser, Subcommand};
@@ -66,6 +67,9 @@ enum Command {
     /// Applications of several services, as compose files describe them
     #[command(subcommand)]
     Stack(stack::StackCommand),
+    /// The data that tasks leave on their nodes
+    #[command(subcommand)]
+    Volume(volume::VolumeCommand),
     /// Runs the daemon in the foreground; systemd starts it on a real machine
     Daemon(Daemon),
     /// Shows the versions of this program and of the daemon
@@ -121,6 +125,7 @@ where
         Command::Config(given) => file::run(&arguments.host, FileKind::Config, given).await,
         Command::Secret(given) => file::run(&arguments.host, FileKind::Secret, given).await,
         Command::Stack(given) => Box::pin(stack::run(&arguments.host, given)).await,
+        Command::Volume(given) => volume::run(&arguments.host, given).await,
         Command::Version => cluster::version(&arguments.host).await,
     };
     match result {
@@ -193,6 +198,9 @@ mod tests {
             "secret create password -",
             "secret ls -q --filter name=p --format json",
             "secret rm a b",
+            "volume ls -q --filter node=a --format json",
+            "volume inspect data",
+            "volume rm --node a --force data other",
             "daemon --data-dir /d",
             "version",
         ];

@@ -28,6 +28,11 @@ pub(super) fn warning(text: &str) {
     to_stderr(format!("warning: {text}\n").as_bytes());
 }
 
+/// What is good to know and no reason to worry.
+pub(super) fn note(text: &str) {
+    to_stderr(format!("{text}\n").as_bytes());
+}
+
 pub(super) fn error(text: &str) {
     to_stderr(format!("error: {text}\n").as_bytes());
 }

@@ -1,5 +1,7 @@
 //! Answers of the managers as the command line sees them: checked once, plain values ever after.
 
+pub(super) mod volume;
+
 use common::network::Port;
 use common::node::{Availability, NodeDescription, NodeSpec};
 use common::service::Service;

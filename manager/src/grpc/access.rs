@@ -40,6 +40,7 @@ pub fn rule(path: &str) -> Option<(Access, Route)> {
         | "/skep.v1.Control/ListTasks"
         | "/skep.v1.Control/ListStacks"
         | "/skep.v1.Control/ListFiles"
+        | "/skep.v1.Control/ListVolumes"
         | "/skep.v1.Control/ListNodes" => (Access::Users, Route::LeaderOrStale),
         "/skep.v1.Control/CreateService"
         | "/skep.v1.Control/UpdateService"
@@ -52,6 +53,7 @@ pub fn rule(path: &str) -> Option<(Access, Route)> {
         | "/skep.v1.Control/CreateFile"
         | "/skep.v1.Control/SetFileLabels"
         | "/skep.v1.Control/RemoveFiles"
+        | "/skep.v1.Control/RemoveVolumes"
         | "/skep.v1.Control/GetSealingKey"
         | "/skep.v1.Control/UpdateNode"
         | "/skep.v1.Control/RemoveNode"

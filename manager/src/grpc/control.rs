@@ -1,7 +1,7 @@
 //! What users ask: convert, check, propose, answer. The decisions are in `manager_core`.
 
 use super::gate::ASKED;
-use super::{files, logs, manager, stacks};
+use super::{files, logs, manager, stacks, volumes};
 use crate::manager::Manager;
 use crate::raft::Leadership;
 use crate::seat::Seat;
@@ -252,6 +252,29 @@ impl Control for ControlService {
         let ids = services_of(&changes);
         manager.commit(changes).await?;
         Ok(Response::new(v1::RemoveServicesResponse { ids }))
+    }
+
+    async fn list_volumes(
+        &self,
+        request: Request<v1::ListVolumesRequest>,
+    ) -> Answer<v1::ListVolumesResponse> {
+        let manager = manager(&self.seats)?;
+        let reported = match manager.leader() {
+            Some(leader) => leader
+                .ask(volumes::reported)
+                .await
+                .map_err(|error| Status::unavailable(error.to_string()))?,
+            None => volumes::Reported::default(),
+        };
+        volumes::list(&manager, &reported, &request.into_inner()).map(Response::new)
+    }
+
+    async fn remove_volumes(
+        &self,
+        request: Request<v1::RemoveVolumesRequest>,
+    ) -> Answer<v1::Empty> {
+        let manager = manager(&self.seats)?;
+        volumes::remove(&manager, request.into_inner()).await.map(Response::new)
     }
 
     async fn list_nodes(

@@ -150,6 +150,7 @@ fn read_hello(message: v1::AgentMessage) -> Result<Hello, Status> {
     Ok(Hello {
         description: NodeDescription::try_from(description).map_err(invalid)?,
         images: known_images(hello.images),
+        volumes: hello.volumes.map(|it| it.names.into_iter().collect()),
         kind: NodeKind::try_from(kind).map_err(invalid)?,
         address: address.map_err(|_| Status::invalid_argument("no address in the hello"))?,
     })
@@ -199,6 +200,9 @@ fn read(session: SessionId, message: v1::AgentMessage) -> Result<Option<Input>, 
             let images = images.references.into_iter().collect();
             Some(Input::Images { session, images })
         }
+        Some(agent_message::Of::Volumes(volumes)) => {
+            Some(Input::Volumes { session, names: volumes.names.into_iter().collect() })
+        }
         Some(agent_message::Of::Description(description)) => {
             let description = NodeDescription::try_from(description).map_err(invalid)?;
             Some(Input::Described { session, description: Box::new(description) })
@@ -238,6 +242,9 @@ fn write(telling: Telling) -> v1::ManagerMessage {
         Telling::Beat { number } => manager_message::Of::Beat(v1::BeatAnswer { number }),
         Telling::Files(files) => manager_message::Of::Files(v1::Files::from(&files)),
         Telling::Assignments(set) => manager_message::Of::Assignments(v1::Assignments::from(&set)),
+        Telling::VolumesLeaving(names) => {
+            manager_message::Of::VolumesLeaving(v1::Volumes { names: names.into_iter().collect() })
+        }
         Telling::StatusesKept(number) => manager_message::Of::StatusesKept(number),
         Telling::Membership(membership) => {
             manager_message::Of::Membership(write_membership(&membership))

@@ -9,6 +9,7 @@ pub mod gate;
 mod logs;
 mod raft;
 mod stacks;
+mod volumes;
 
 pub use logs::LogBroker;
 

@@ -10,6 +10,7 @@ use common::service::{
 };
 use common::time::millis;
 use common::update::{Update, UpdatePolicy};
+use common::volume::VolumePolicy;
 use common::{ServiceId, Stamp, Version};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ enums! {
     "depends_on.condition": v1::dependency::DependencyCondition = DependencyCondition {
         Started Healthy CompletedSuccessfully
     }
+    "task.volume_policies": v1::VolumePolicy = VolumePolicy { Strict Preferred None }
 }
 
 impl TryFrom<v1::Service> for Service {
@@ -157,6 +159,7 @@ impl TryFrom<v1::TaskSpec> for TaskSpec {
         let constraints = wire.constraints.iter().map(|it| parsed(it, "task.constraints"));
         let networks = wire.networks.into_iter();
         let networks = networks.map(|(name, it)| Ok((name, Attachment::try_from(it)?)));
+        let policies = wire.volume_policies.into_iter().map(read_volume_policy);
         Ok(TaskSpec {
             container: required(wire.container, "task.container")?,
             // Nobody who asks for nothing has to say so.
@@ -169,6 +172,7 @@ impl TryFrom<v1::TaskSpec> for TaskSpec {
             pids_max: wire.pids_max,
             at_most_one: wire.at_most_one,
             networks: networks.collect::<Result<_, Malformed>>()?,
+            volume_policies: policies.collect::<Result<_, Malformed>>()?,
             force: wire.force,
         })
     }
@@ -187,9 +191,18 @@ impl From<&TaskSpec> for v1::TaskSpec {
             pids_max: spec.pids_max,
             at_most_one: spec.at_most_one,
             networks: spec.networks.iter().map(|(name, it)| (name.clone(), it.into())).collect(),
+            volume_policies: spec.volume_policies.iter().map(write_volume_policy).collect(),
             force: spec.force,
         }
     }
+}
+
+fn read_volume_policy((name, wire): (String, i32)) -> Result<(String, VolumePolicy), Malformed> {
+    Ok((name, specified::<v1::VolumePolicy, _>(wire, "task.volume_policies")?))
+}
+
+fn write_volume_policy((name, policy): (&String, &VolumePolicy)) -> (String, i32) {
+    (name.clone(), v1::VolumePolicy::from(*policy).into())
 }
 
 impl TryFrom<v1::RestartPolicy> for RestartPolicy {

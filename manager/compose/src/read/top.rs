@@ -1,10 +1,11 @@
 //! Networks, volumes, configs and secrets.
 
 use super::fields::{Fields, truth};
-use crate::model::{AddressPool, Content, File, Network, Owner, Subnet, Volume, VolumePolicy};
+use crate::model::{AddressPool, Content, File, Network, Owner, Subnet, Volume};
 use crate::node::{Node, Value};
 use crate::problem::{Fault, quote};
 use common::secret::Secret;
+use common::volume::VolumePolicy;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -89,17 +90,12 @@ pub(super) fn address(fields: &Fields<'_>, key: &'static str) -> Option<IpAddr> 
 }
 
 pub(super) fn volume(stack: &str, key: &str, fields: &Fields<'_>) -> Volume {
-    let policies = [
-        ("strict", VolumePolicy::Strict),
-        ("preferred", VolumePolicy::Preferred),
-        ("none", VolumePolicy::None),
-    ];
     Volume {
         owner: owner(stack, key, fields),
         driver: fields.word("driver"),
         driver_options: fields.pairs("driver_opts"),
         labels: fields.pairs("labels"),
-        policy: fields.choice("x-volume-policy", &policies),
+        policy: fields.choice("x-volume-policy", VolumePolicy::WORDS),
     }
 }
 

@@ -1,11 +1,13 @@
 //! What of a node's disks and memory the containers of a service see.
 
 use super::{Source, stack_labels};
-use crate::model::{self, MountKind, Owner, PathScope, VolumePolicy};
+use crate::model::{self, MountKind, Owner, PathScope};
 use crate::problem::{Fault, quote};
 use common::container::{
     Access, BindMount, MissingPath, Mount, MountSource, TmpfsMount, VolumeMount, is_volume_name,
 };
+use common::volume::VolumePolicy;
+use std::collections::BTreeMap;
 
 impl Source<'_> {
     pub(super) fn mounts(&self) -> Vec<Mount> {
@@ -43,6 +45,15 @@ impl Source<'_> {
         Mount { target: mount.target.clone(), access, source }
     }
 
+    /// By the full names of the volumes that say so.
+    pub(super) fn volume_policies(&self) -> BTreeMap<String, VolumePolicy> {
+        let mounted = self.service.mounts.iter().filter_map(|it| match &it.kind {
+            MountKind::Volume { name, .. } => Some(&self.loaded.project.volumes[name]),
+            MountKind::Bind { .. } | MountKind::Anonymous { .. } | MountKind::Tmpfs { .. } => None,
+        });
+        mounted.filter_map(|it| Some((it.owner.name().to_owned(), it.policy?))).collect()
+    }
+
     /// There is no node that has it for certain.
     fn refuse_lost(&self, path: &str, index: &str) {
         let path = quote(path);
@@ -60,14 +71,6 @@ impl Source<'_> {
             let text = format!("{} is not the name of a volume", quote(name));
             let hint = "there may be letters, digits, `_`, `.` and `-` in it, two at least";
             self.report.borrow_mut().error(Fault::new(at("name"), text).hint(hint));
-        }
-        match volume.policy {
-            Some(VolumePolicy::Strict | VolumePolicy::Preferred) => {
-                let text = "`x-volume-policy` is not carried out yet: tasks are not held to the \
-                            node where a volume's data lies";
-                self.report.borrow_mut().warn(Fault::new(at("x-volume-policy"), text));
-            }
-            Some(VolumePolicy::None) | None => {}
         }
         match &volume.owner {
             Owner::External { name } => {

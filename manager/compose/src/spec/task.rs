@@ -21,6 +21,7 @@ impl Source<'_> {
             pids_max: limits.pids,
             at_most_one: self.service.at_most_one,
             networks: self.networks(),
+            volume_policies: self.volume_policies(),
             ..TaskSpec::of_container(self.container())
         }
     }

@@ -4,6 +4,7 @@ use super::Output;
 use crate::assignments::{self, Told};
 use crate::deliveries::{self, FilesTold};
 use crate::state::State;
+use crate::volumes;
 use common::NodeId;
 use common::assignment::AssignmentSet;
 use common::file::FileSet;
@@ -22,6 +23,8 @@ pub struct Hello {
     pub description: NodeDescription,
     /// None: its engine has not been asked yet.
     pub images: Option<BTreeSet<String>>,
+    /// None: its engine has not been asked yet.
+    pub volumes: Option<BTreeSet<String>>,
     pub kind: NodeKind,
     pub address: SocketAddr,
 }
@@ -40,6 +43,8 @@ pub enum Telling {
     /// Before the assignments that need them.
     Files(FileSet),
     Assignments(AssignmentSet),
+    /// All that it is to remove, each time it is another list.
+    VolumesLeaving(BTreeSet<String>),
     StatusesKept(u64),
     Membership(Membership),
     Farewell,
@@ -56,6 +61,7 @@ struct Session {
     node: NodeId,
     told: Told,
     files_told: FilesTold,
+    leaving_told: BTreeSet<String>,
     membership: Membership,
     /// Numbers of status messages: the last one received, the last one that the proposal under
     /// way covers, the last one the agent may forget.
@@ -102,6 +108,7 @@ impl Sessions {
                 node,
                 told: Told::new(),
                 files_told: FilesTold::new(),
+                leaving_told: BTreeSet::new(),
                 membership: Membership { managers: Vec::new(), role: Role::Worker },
                 received: 0,
                 in_round: 0,
@@ -130,6 +137,7 @@ impl Sessions {
         out.push(Output::Tell { session: id, message: welcome });
         out.push(Output::Tell { session: id, message: Telling::Files(files) });
         out.push(Output::Tell { session: id, message: Telling::Assignments(set) });
+        self.changed.extend(self.node(id));
     }
 
     /// Its agent has said all it had to say.
@@ -177,6 +185,10 @@ impl Sessions {
 
     pub(super) fn assignments_changed(&mut self, node: NodeId) {
         self.changed.insert(node);
+    }
+
+    pub(super) fn volumes_changed(&mut self) {
+        self.changed.extend(self.by_node.keys());
     }
 
     pub(super) fn members_changed(&mut self) {
@@ -232,6 +244,11 @@ impl Sessions {
             }
             if let Some(set) = assignments::difference(state, node, &mut session.told) {
                 out.push(Output::Tell { session: *id, message: Telling::Assignments(set) });
+            }
+            let leaving = volumes::leaving(state, node);
+            if leaving != session.leaving_told {
+                session.leaving_told.clone_from(&leaving);
+                out.push(Output::Tell { session: *id, message: Telling::VolumesLeaving(leaving) });
             }
         }
         if std::mem::take(&mut self.members_changed) {

@@ -1,5 +1,6 @@
 //! Hard conditions, each with its refusal. Reads a node and a wish and changes neither.
 
+use super::homes::HomeView;
 use super::images::ImageView;
 use crate::draft::Draft;
 use crate::state::Load;
@@ -27,6 +28,19 @@ pub enum Refusal {
         free: Resources,
     },
     MaxPerNode(u32),
+    /// The data is on other nodes, named in words.
+    VolumeElsewhere {
+        volume: String,
+        on: String,
+    },
+    /// The data should be there, and is not.
+    VolumeLost {
+        volume: String,
+    },
+    /// Somebody has asked for its removal there.
+    VolumeLeaving {
+        volume: String,
+    },
     /// It has said that it cannot get the image.
     ImageMissing {
         until: Option<Timestamp>,
@@ -45,6 +59,7 @@ pub struct Candidate {
     pub of_service: u32,
     pub recent_failures: u32,
     pub(crate) image: ImageView,
+    pub(crate) home: HomeView,
 }
 
 impl Candidate {
@@ -56,6 +71,7 @@ impl Candidate {
             of_service: 0,
             recent_failures: 0,
             image: ImageView::default(),
+            home: HomeView::default(),
         }
     }
 
@@ -80,6 +96,9 @@ pub(crate) fn check(
 ) -> Result<(), Refusal> {
     let Some(node) = draft.node(candidate.node) else { return Err(Refusal::Down) };
     check_ready(node, draft.now.at)?;
+    if let Some(refusal) = &candidate.home.refusal {
+        return Err(refusal.clone());
+    }
     check_constraints(node, spec)?;
     if let Some(shortage) = candidate.free().shortage_for(spec.reservations) {
         return Err(Refusal::Resources { shortage, free: candidate.free() });

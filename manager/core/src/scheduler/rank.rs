@@ -15,6 +15,7 @@ const FAILURES_WINDOW: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Rank {
     image_comes_later: bool,
+    strays: bool,
     failures: u32,
     of_service: u32,
     share_permille: u64,
@@ -25,6 +26,7 @@ pub(crate) struct Rank {
 pub(crate) fn rank(candidate: &Candidate) -> Rank {
     Rank {
         image_comes_later: candidate.image.comes_later,
+        strays: candidate.home.strays,
         failures: candidate.recent_failures / FAILURES_TOLERATED,
         of_service: candidate.of_service,
         share_permille: share_permille(candidate),

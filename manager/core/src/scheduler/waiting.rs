@@ -53,6 +53,9 @@ fn over_at(refusal: &Refusal) -> Option<Timestamp> {
         | Refusal::Constraint(_)
         | Refusal::Resources { .. }
         | Refusal::MaxPerNode(_)
+        | Refusal::VolumeElsewhere { .. }
+        | Refusal::VolumeLost { .. }
+        | Refusal::VolumeLeaving { .. }
         | Refusal::ImageOnTrial => None,
     }
 }
@@ -100,6 +103,14 @@ fn kind(refusal: &Refusal) -> String {
             format!("lacking {lacking}")
         }
         Refusal::MaxPerNode(max) => format!("with {max} of this service already (the maximum)"),
+        Refusal::VolumeElsewhere { volume, on } => {
+            format!("without the data of volume {volume} (it is on {on})")
+        }
+        Refusal::VolumeLost { volume } => format!(
+            "that had volume {volume} and has it no more (a disk that is not mounted? `skep volume \
+             rm {volume} --force` begins anew)"
+        ),
+        Refusal::VolumeLeaving { volume } => format!("still removing volume {volume}"),
         Refusal::ImageMissing { .. } => "without the image".to_owned(),
         Refusal::ImageOnTrial => "fetching the image".to_owned(),
     }
@@ -116,6 +127,9 @@ fn best(refusals: &[&Refusal]) -> String {
         | Refusal::Draining
         | Refusal::Constraint(_)
         | Refusal::MaxPerNode(_)
+        | Refusal::VolumeElsewhere { .. }
+        | Refusal::VolumeLost { .. }
+        | Refusal::VolumeLeaving { .. }
         | Refusal::ImageMissing { .. }
         | Refusal::ImageOnTrial => None,
     });

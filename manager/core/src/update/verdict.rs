@@ -8,7 +8,7 @@ use crate::scheduler::{Refusal, Waiting};
 use common::service::{Former, RestartCondition, Service};
 use common::task::{DesiredState, Failure, Slot, Task, TaskState};
 use common::update::{FailureAction, Update, UpdateState, UpdateTrouble};
-use common::{TaskId, Timestamp};
+use common::{NodeId, TaskId, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -163,8 +163,10 @@ pub(super) fn on_progress(
             return Some(at);
         }
         // One that fails on a node that cannot say so has failed all the same.
-        let mut nodes = slots.values().flat_map(|it| &it.live).filter_map(|it| it.node);
-        if !nodes.all(|it| draft.soft.is_in_touch(it)) {
+        // Nobody waits for one that is down: it may be so for ever.
+        let is_down = |it: &NodeId| draft.node(*it).is_none_or(|it| it.status.state.is_down());
+        let nodes = slots.values().flat_map(|it| &it.live).filter_map(|it| it.node);
+        if !nodes.filter(|it| !is_down(it)).all(|it| draft.soft.is_in_touch(it)) {
             return Some(draft.now.at + IN_TOUCH_LOOK);
         }
         set_state(draft, service, update.state.completed(), None);
@@ -206,12 +208,15 @@ fn is_hopeless(why: &Waiting) -> bool {
         | Refusal::Constraint(_)
         | Refusal::Paused
         | Refusal::Draining
-        | Refusal::MaxPerNode(_) => false,
+        | Refusal::MaxPerNode(_)
+        | Refusal::VolumeElsewhere { .. }
+        | Refusal::VolumeLost { .. } => false,
         // One that is away may have it.
         Refusal::Down
         | Refusal::Joining
         | Refusal::Unsteady { .. }
         | Refusal::Resources { .. }
+        | Refusal::VolumeLeaving { .. }
         | Refusal::ImageOnTrial => true,
     };
     match why {

@@ -66,6 +66,9 @@ pub(crate) struct Agent {
     watch: Option<Watch>,
     /// As the engine told them; none before it answered for the first time.
     images: Option<BTreeSet<String>>,
+    volumes: Option<BTreeSet<String>>,
+    /// Volumes that managers want removed.
+    leaving: BTreeSet<String>,
     /// What the last list showed; none while what is known may be wrong.
     listed: Option<BTreeSet<TaskId>>,
     is_leaving: bool,
@@ -92,6 +95,8 @@ impl Agent {
             watches: 0,
             watch: None,
             images: None,
+            volumes: None,
+            leaving: BTreeSet::new(),
             listed: None,
             is_leaving: false,
         }
@@ -107,6 +112,10 @@ impl Agent {
 
     pub(crate) fn images(&self) -> Option<&BTreeSet<String>> {
         self.images.as_ref()
+    }
+
+    pub(crate) fn volumes(&self) -> Option<&BTreeSet<String>> {
+        self.volumes.as_ref()
     }
 
     pub(crate) fn listed(&self) -> Option<&BTreeSet<TaskId>> {
@@ -282,6 +291,10 @@ pub(crate) fn told(world: &mut World, node: NodeId, id: SessionId, telling: Tell
             if heard {
                 decide(world, node, WorkerInput::Assignments(set));
             }
+        }
+        Telling::VolumesLeaving(names) => {
+            agent.leaving = names;
+            watch::look_at_images(world, node);
         }
         Telling::Welcome { .. } | Telling::Membership(_) | Telling::Files(_) => {}
         Telling::Farewell => leave(world, node),

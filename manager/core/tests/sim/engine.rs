@@ -23,6 +23,7 @@ const HUNG_MS: u64 = 200;
 #[derive(Debug)]
 pub(crate) struct Engine {
     images: BTreeSet<String>,
+    volumes: BTreeSet<String>,
     /// Their names contain the task, so there is one for each at most.
     containers: BTreeMap<TaskId, Container>,
     mood: Mood,
@@ -45,6 +46,7 @@ enum Mood {
 pub(crate) struct Container {
     pub(crate) id: ContainerId,
     pub(crate) phase: Phase,
+    volumes: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -69,6 +71,7 @@ impl Engine {
     pub(crate) fn new(images: BTreeSet<String>) -> Engine {
         Engine {
             images,
+            volumes: BTreeSet::new(),
             containers: BTreeMap::new(),
             mood: Mood::Well,
             silent_since: None,
@@ -84,6 +87,10 @@ impl Engine {
 
     pub(crate) fn images(&self) -> &BTreeSet<String> {
         &self.images
+    }
+
+    pub(crate) fn volumes(&self) -> &BTreeSet<String> {
+        &self.volumes
     }
 
     pub(crate) fn containers(&self) -> impl Iterator<Item = (TaskId, &Container)> {
@@ -104,7 +111,7 @@ impl Engine {
 
     pub(crate) fn list(&self) -> Vec<Seen> {
         let seen = |(task, it): (TaskId, &Container)| {
-            let Container { id, phase } = it.clone();
+            let Container { id, phase, .. } = it.clone();
             Seen { task, id, phase }
         };
         self.containers().map(seen).collect()
@@ -126,6 +133,13 @@ impl Engine {
         running
     }
 
+    /// What no container has mounted goes; of the rest nothing is said.
+    pub(crate) fn remove_volumes(&mut self, names: &BTreeSet<String>) {
+        let mounted = self.containers.values().flat_map(|it| &it.volumes);
+        let used: BTreeSet<String> = mounted.cloned().collect();
+        self.volumes.retain(|it| !names.contains(it) || used.contains(it));
+    }
+
     fn find(&mut self, id: &ContainerId) -> Result<(TaskId, &mut Container), OperationFailure> {
         let mut all = self.containers.iter_mut().map(|(task, it)| (*task, it));
         all.find(|(_, it)| it.id == *id).ok_or(OperationFailure::NoSuchContainer)
@@ -140,7 +154,9 @@ impl Engine {
         }
         self.ids += 1;
         let id = ContainerId(format!("{}-{}", assignment.task, self.ids));
-        let container = Container { id: id.clone(), phase: Phase::Created };
+        let volumes: BTreeSet<String> = founding::volumes(&assignment.spec).collect();
+        self.volumes.extend(volumes.iter().cloned());
+        let container = Container { id: id.clone(), phase: Phase::Created, volumes };
         self.containers.insert(assignment.task, container);
         Ok(id)
     }
@@ -231,7 +247,11 @@ fn perform(world: &mut World, node: NodeId, task: TaskId, operation: &Operation)
     match operation {
         Operation::Pull(wish) => Outcome::Pulled(pull(world, node, &wish.image)),
         Operation::Create(assignment) => {
-            Outcome::Created(world.machine_mut(node).engine.create(assignment))
+            let created = world.machine_mut(node).engine.create(assignment);
+            if created.is_ok() && founding::volumes(&assignment.spec).next().is_some() {
+                agent::images_changed(world, node);
+            }
+            Outcome::Created(created)
         }
         Operation::Start(id) => {
             Outcome::Started(start(world, node, id).map(|()| Health::Unchecked))

@@ -21,7 +21,7 @@ pub(crate) fn strike(world: &mut World) {
     let twins = checks::work::twins(world);
     world.wrong.extend(twins);
     let id = any(world);
-    match world.chance.below(29) {
+    match world.chance.below(30) {
         0 => lose_machine(world, id),
         1 => lose_agent(world, id),
         2 => toggle_cable(world, id),
@@ -45,6 +45,7 @@ pub(crate) fn strike(world: &mut World) {
         22 => hand_over(world),
         23..=26 => users::update_service(world),
         27 => users::roll_back(world),
+        28 => users::remove_volume(world),
         _ => everything_dark(world),
     }
 }

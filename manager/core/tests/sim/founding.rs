@@ -4,9 +4,11 @@ use crate::agent;
 use crate::machine::Machine;
 use crate::world::{Registry, World};
 use common::cluster::{Authority, Cluster};
+use common::container::MountSource;
 use common::image::ImageRef;
 use common::node::{Node, NodeKind, NodeSpec, Role};
 use common::secret::Secret;
+use common::service::TaskSpec;
 use common::{ClusterId, NodeId, Stamp, Version};
 use manager_core::change::Change;
 use std::collections::BTreeSet;
@@ -35,6 +37,14 @@ pub(crate) fn found(world: &mut World) {
     world.decree(changes);
     let all: Vec<NodeId> = world.machines.keys().copied().collect();
     all.into_iter().for_each(|id| agent::start(world, id));
+}
+
+/// Of its mounts, the volumes.
+pub(crate) fn volumes(spec: &TaskSpec) -> impl Iterator<Item = String> {
+    spec.container.mounts.iter().filter_map(|it| match &it.source {
+        MountSource::Volume(volume) => volume.name.clone(),
+        MountSource::Bind(_) | MountSource::Tmpfs(_) => None,
+    })
 }
 
 pub(crate) fn any_image(world: &mut World) -> ImageRef {

@@ -71,6 +71,7 @@ impl Leading {
             Input::Published { .. }
             | Input::Closed { .. }
             | Input::Statuses { .. }
+            | Input::Volumes { .. }
             | Input::Described { .. }
             | Input::Goodbye { .. } => {}
         }

@@ -106,6 +106,7 @@ impl Machine {
         Hello {
             description: self.description(),
             images: self.agent.images().filter(|it| !it.is_empty()).cloned(),
+            volumes: self.agent.volumes().cloned(),
             kind: NodeKind::Full,
             address: ([10, 0, 0, 1], 7373).into(),
         }

@@ -3,14 +3,16 @@
 use crate::founding::{self, MANAGERS, STEADY_NODE};
 use crate::machine::Fate;
 use crate::world::World;
-use common::container::ContainerSpec;
+use common::container::{Access, ContainerSpec, Mount, MountSource, VolumeMount};
 use common::node::{Availability, NodeSpec};
 use common::resources::Resources;
 use common::service::{Mode, ServiceSpec, TaskSpec};
 use common::update::{FailureAction, Ratio, UpdateOrder, UpdatePolicy};
+use common::volume::VolumePolicy;
 use common::{IdGen, NodeId};
 use manager_core::change::Change;
 use manager_core::requests;
+use manager_core::volume_requests::{self, Removal};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,9 @@ pub(crate) fn create_service(world: &mut World) {
     let number = world.chance.below(6);
     let mut task = TaskSpec::of_container(ContainerSpec::of_image(founding::any_image(world)));
     task.restart.delay = Duration::from_millis(world.chance.below(3) * 2_500);
+    if world.one_in(4) {
+        mount(world, &mut task);
+    }
     let mode = match world.chance.below(8) {
         0 => Mode::Global,
         1 | 2 => Mode::ReplicatedJob {
@@ -27,7 +32,7 @@ pub(crate) fn create_service(world: &mut World) {
         replicas => Mode::Replicated { replicas: replicas as u32 - 2 },
     };
     // A service that is to run everywhere has to fit everywhere.
-    if mode != Mode::Global {
+    if mode != Mode::Global && founding::volumes(&task).next().is_none() {
         task.reservations = any_reservation(world);
     }
     let name = format!("service{number}").parse().expect("a good name");
@@ -39,6 +44,28 @@ pub(crate) fn create_service(world: &mut World) {
     let mut ids = IdGen::from_seed(world.chance.next_u64());
     if let Ok(created) = requests::create_service(world.log.state(), spec, &mut ids) {
         world.ask(created.changes);
+    }
+}
+
+/// One of a few volumes, which may be another service's, too. What is held to one node must find
+/// room there, so it reserves nothing.
+fn mount(world: &mut World, task: &mut TaskSpec) {
+    let name = format!("volume{}", world.chance.below(3));
+    let volume = VolumeMount { name: Some(name.clone()), ..VolumeMount::default() };
+    let (source, target) = (MountSource::Volume(volume), "/data".to_owned());
+    task.container.mounts = vec![Mount { target, access: Access::ReadWrite, source }];
+    let policies = [VolumePolicy::Strict, VolumePolicy::Preferred, VolumePolicy::None];
+    if let Some(policy) = policies.get(world.chance.below(5) as usize) {
+        task.volume_policies.insert(name, *policy);
+    }
+}
+
+pub(crate) fn remove_volume(world: &mut World) {
+    let names: Vec<String> = world.log.state().volumes().map(|it| it.name.clone()).collect();
+    let Some(name) = names.get(world.chance.below(3) as usize) else { return };
+    let removal = Removal { volumes: vec![name.clone()], nodes: Vec::new(), force: false };
+    if let Ok(changes) = volume_requests::remove(world.log.state(), &removal) {
+        world.ask(changes);
     }
 }
 
@@ -70,7 +97,9 @@ pub(crate) fn update_service(world: &mut World) {
     let task = Arc::make_mut(&mut spec.task);
     match world.chance.below(5) {
         0 => task.force += 1,
-        1 if spec.mode != Mode::Global => task.reservations = any_reservation(world),
+        1 if spec.mode != Mode::Global && founding::volumes(task).next().is_none() => {
+            task.reservations = any_reservation(world)
+        }
         2 => {
             spec.labels.insert("said".to_owned(), world.now.to_string());
         }
@@ -152,6 +181,10 @@ pub(crate) fn remove_node(world: &mut World, id: NodeId) {
     }
 }
 
+fn is_home(world: &World, node: NodeId) -> bool {
+    world.log.state().volumes().any(|it| it.home() == Some(node))
+}
+
 /// Users have no more wishes; what they have drained may stay so.
 pub(crate) fn end(world: &mut World) {
     let nodes: Vec<_> = world.log.state().nodes().cloned().collect();
@@ -160,7 +193,8 @@ pub(crate) fn end(world: &mut World) {
         let is_kept = match node.spec.availability {
             Availability::Active => true,
             Availability::Pause => false,
-            Availability::Drain => world.one_in(3),
+            // Data that lies there would wait for it for ever.
+            Availability::Drain => !is_home(world, node.id) && world.one_in(3),
         };
         if !is_kept {
             let spec = NodeSpec { availability: Availability::Active, ..node.spec.clone() };
@@ -174,7 +208,9 @@ pub(crate) fn end(world: &mut World) {
         if is_paused || is_bad {
             let mut spec = service.spec.clone();
             let progress_deadline = Duration::from_secs(300);
-            spec.update = UpdatePolicy { progress_deadline, ..UpdatePolicy::default() };
+            // All at once: where one found no room, others would go on as what does not work.
+            let (parallelism, default) = (0, UpdatePolicy::default());
+            spec.update = UpdatePolicy { progress_deadline, parallelism, ..default };
             let task = Arc::make_mut(&mut spec.task);
             task.container.image = founding::any_image(world);
             task.force += 1;

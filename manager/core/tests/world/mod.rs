@@ -11,6 +11,9 @@
 //! job once completions=3 at-a-time=2 | global
 //! update web image=web:2 reserve=1m constraint=…   rollback web 1
 //! scale web 5 | remove web | down a | up a | drain a | active a | forget a
+//!             volume=data:strict
+//! volumes a data           what a node reports of volumes
+//! unwanted data | forgotten data on all nodes
 //! has a web:1              what a node reports of images; `has a` reports none
 //! web.1 running            also: ready, complete, shutdown, failed, no-image, no-registry, rebooted
 //! settle                   every agent does what it is told, as long as there is something
@@ -18,7 +21,7 @@
 //! plan
 //! ```
 
-use common::container::ContainerSpec;
+use common::container::{Access, ContainerSpec, Mount, MountSource, VolumeMount};
 use common::node::{Availability, DownReason, Node, NodeKind, NodeSpec, NodeState, Role};
 use common::resources::Resources;
 use common::service::{
@@ -27,13 +30,15 @@ use common::service::{
 use common::task::{DesiredState, Failure, Observation, Slot, Task, TaskState};
 use common::units::{parse_bytes, parse_cpus, parse_duration};
 use common::update::{FailureAction, Ratio, UpdateOrder, UpdatePolicy, UpdateTrouble};
+use common::volume::VolumePolicy;
 use common::{IdGen, NodeId, ServiceId, Stamp, TaskId, Timestamp, Version, WallTime};
-use manager_core::change::{Batch, Change, Event, Unity};
+use manager_core::change::{Batch, Change, Event, Unity, VolumeChange};
 use manager_core::draft::Draft;
 use manager_core::invariants;
 use manager_core::planner::Planner;
 use manager_core::soft::Soft;
 use manager_core::state::State;
+use manager_core::volume_requests::{self, Removal};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -105,6 +110,18 @@ impl World {
                 let images: BTreeSet<String> = images.iter().map(|it| full(it)).collect();
                 let node = self.node(name).id;
                 self.soft.set_images(node, images);
+            }
+            ["volumes", name, volumes @ ..] => {
+                let names = volumes.iter().map(|it| (*it).to_owned()).collect();
+                let node = self.node(name).id;
+                self.soft.set_volumes(node, names);
+                self.planner.on_volumes(node);
+            }
+            [word @ ("unwanted" | "forgotten"), name] => {
+                let volumes = vec![(*name).to_owned()];
+                let removal = Removal { volumes, nodes: vec![], force: *word == "forgotten" };
+                let changes = volume_requests::remove(&self.state, &removal).expect("it may go");
+                self.commit(changes);
             }
             ["advance", duration] => {
                 self.now = self.now + parse_duration(duration).expect("a duration");
@@ -209,6 +226,12 @@ impl World {
                 let why =
                     trouble.as_ref().map_or(String::new(), |it| format!(": {}", without_ids(it)));
                 format!("{name} back from {from} to {to}{why}")
+            }
+            Change::Volume(VolumeChange::Found { volume, node }) => {
+                format!("{volume} found on {}", self.state.node(*node).expect("a node").name)
+            }
+            Change::Volume(VolumeChange::Gone { volume, node }) => {
+                format!("{volume} gone from {}", self.state.node(*node).expect("a node").name)
             }
             Change::DropService { service } => {
                 format!("service {} dropped", before.service(*service).expect("it was").spec.name)
@@ -423,6 +446,14 @@ fn configure(spec: &mut ServiceSpec, settings: &[&str]) {
         get("image").map_or(task.container.image.clone(), |it| it.parse().expect("an image"));
     if let Some(reserve) = get("reserve") {
         task.reservations.memory_bytes = parse_bytes(reserve).expect("it");
+    }
+    if let Some((name, policy)) = get("volume").map(|it| it.split_once(':').unwrap_or((it, ""))) {
+        let volume = VolumeMount { name: Some(name.to_owned()), ..VolumeMount::default() };
+        let source = MountSource::Volume(volume);
+        let target = "/data".to_owned();
+        task.container.mounts = vec![Mount { target, access: Access::ReadWrite, source }];
+        let known = VolumePolicy::WORDS.iter().find(|(word, _)| *word == policy);
+        task.volume_policies = known.map(|(_, it)| (name.to_owned(), *it)).into_iter().collect();
     }
     if let Some(constraint) = get("constraint") {
         task.constraints = vec![constraint.parse().expect("a constraint")];

@@ -1,8 +1,10 @@
 //! Flags that take one of a few words.
 
+use common::container::is_volume_name;
 use common::node::{Availability, Role};
 use common::service::RestartCondition;
 use common::update::{FailureAction, UpdateOrder};
+use common::volume::VolumePolicy;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(in crate::cli) enum BadChoice {
@@ -93,6 +95,15 @@ pub(in crate::cli) fn parse_update_order(text: &str) -> Result<UpdateOrder, BadC
     }
 }
 
+/// `data=strict`
+pub(in crate::cli) fn parse_volume_policy(text: &str) -> Result<(String, VolumePolicy), BadChoice> {
+    let expected = BadChoice::Expected("VOLUME=strict, VOLUME=preferred or VOLUME=none");
+    let (name, word) = text.split_once('=').ok_or(expected.clone())?;
+    let policy = VolumePolicy::WORDS.iter().find(|(known, _)| *known == word);
+    let policy = policy.filter(|_| is_volume_name(name)).ok_or(expected)?;
+    Ok((name.to_owned(), policy.1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +118,12 @@ mod tests {
         assert_eq!(parse_failure_action("rollback"), Ok(FailureAction::Rollback));
         assert_eq!(parse_failure_action("pause"), Ok(FailureAction::Pause));
         assert_eq!(parse_update_order("start-first"), Ok(UpdateOrder::StartFirst));
+        assert_eq!(
+            parse_volume_policy("data=preferred"),
+            Ok(("data".to_owned(), VolumePolicy::Preferred))
+        );
+        assert!(parse_volume_policy("data").is_err());
+        assert!(parse_volume_policy("data=maybe").is_err());
         assert!(parse_rollback_failure_action("rollback").is_err());
         assert!(parse_update_order("").is_err());
         assert!(parse_mode("").is_err());

@@ -150,6 +150,33 @@ impl FromStr for FileFilter {
     }
 }
 
+/// Of volumes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) enum VolumeFilter {
+    Name(String),
+    Driver(String),
+    Label(LabelFilter),
+    Node(String),
+    Service(String),
+}
+
+const VOLUME_KEYS: &str = "name, driver, label, node and service";
+
+impl FromStr for VolumeFilter {
+    type Err = BadFilter;
+    fn from_str(text: &str) -> Result<Self, BadFilter> {
+        let (key, value) = split(text, VOLUME_KEYS)?;
+        Ok(match key {
+            "name" => Self::Name(value.to_owned()),
+            "driver" => Self::Driver(value.to_owned()),
+            "label" => Self::Label(LabelFilter::parse(value)),
+            "node" => Self::Node(value.to_owned()),
+            "service" => Self::Service(value.to_owned()),
+            _ => return Err(unknown(key, VOLUME_KEYS)),
+        })
+    }
+}
+
 fn split<'a>(text: &'a str, known: &'static str) -> Result<(&'a str, &'a str), BadFilter> {
     match text.split_once('=') {
         Some((key, value)) if !value.is_empty() => Ok((key, value)),

@@ -14,6 +14,7 @@ pub(super) mod service_page;
 pub(super) mod services;
 pub(super) mod stacks;
 pub(super) mod tasks;
+pub(super) mod volumes;
 
 #[cfg(test)]
 pub(super) mod samples;

@@ -195,6 +195,8 @@ struct PlacementJson<'a> {
     preferences: Vec<PreferenceJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_replicas: Option<u32>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    volume_policies: BTreeMap<&'a str, &'static str>,
 }
 
 #[derive(Serialize)]
@@ -294,6 +296,11 @@ impl<'a> TaskJson<'a> {
                 constraints: task.constraints.iter().map(ToString::to_string).collect(),
                 preferences: task.spread.iter().map(PreferenceJson::of).collect(),
                 max_replicas: task.replicas_max_per_node,
+                volume_policies: task
+                    .volume_policies
+                    .iter()
+                    .map(|(name, it)| (name.as_str(), it.as_str()))
+                    .collect(),
             },
             networks: NetworkJson::of(task),
             log_driver: task.container.logging.as_ref().map(LogJson::of),

@@ -8,6 +8,8 @@ use common::NodeId;
 use manager_core::leader::Input;
 
 const LIST_EVERY_MS: u64 = 60_000;
+/// What is to go may be in use for a moment yet.
+const REMOVE_RETRY_MS: u64 = 5_000;
 const IMAGES_DEBOUNCE_MS: u64 = 50;
 
 /// One stretch in which the engine was there.
@@ -92,6 +94,8 @@ pub(super) fn look_at_images(world: &mut World, node: NodeId) {
     if !machine.engine.answers() {
         return soon(world, node, (1_000, 1_000), Event::Images);
     }
+    tell_volumes(world, node);
+    let machine = world.machine_mut(node);
     let images = machine.engine.images().clone();
     let known = machine.agent.images.replace(images.clone());
     if known.as_ref() == Some(&images) {
@@ -103,4 +107,20 @@ pub(super) fn look_at_images(world: &mut World, node: NodeId) {
         world.tell_leader(node, session, Input::Described { session, description });
     }
     world.tell_leader(node, session, Input::Images { session, images });
+}
+
+fn tell_volumes(world: &mut World, node: NodeId) {
+    let machine = world.machine_mut(node);
+    machine.engine.remove_volumes(&machine.agent.leaving);
+    let names = machine.engine.volumes().clone();
+    if !names.is_disjoint(&machine.agent.leaving) {
+        soon(world, node, (REMOVE_RETRY_MS, REMOVE_RETRY_MS), Event::Images);
+    }
+    let machine = world.machine_mut(node);
+    let known = machine.agent.volumes.replace(names.clone());
+    if known.as_ref() != Some(&names)
+        && let Some(session) = machine.agent.session.as_ref().map(|it| it.id)
+    {
+        world.tell_leader(node, session, Input::Volumes { session, names });
+    }
 }

@@ -1,6 +1,6 @@
 //! Once all faults are over and there was time.
 
-use super::{Rule, Violation, work};
+use super::{Rule, Violation, data, work};
 use crate::machine::{Fate, Machine};
 use crate::world::World;
 use common::node::{Availability, Node};
@@ -37,6 +37,12 @@ pub(crate) fn violations(world: &World) -> Vec<Violation> {
         }
         if let Some(detail) = out_of_date(world, service) {
             blame(Rule::UpToDate, format!("{}: {detail}", service.spec.name));
+        }
+    }
+    let leaves = |it: &NodeId| world.machine(*it).fate != Fate::Lost;
+    for volume in state.volumes() {
+        if volume.holders.keys().filter(|it| leaves(it)).any(|it| volume.is_leaving(*it)) {
+            blame(Rule::AllForgotten, format!("{} is still being removed", volume.name));
         }
     }
     for task in state.tasks() {
@@ -90,10 +96,11 @@ fn not_done(world: &World, service: &Service, completions: u32) -> Option<String
     let state = world.log.state();
     let done = orchestrator::completed_slots(state, service);
     let live: Vec<&Task> = live(state, service).collect();
-    let waits = live.iter().any(|it| it.placement.node().is_none());
+    // What waits for a machine that is lost does so for its data.
+    let waits = live.iter().any(|it| it.placement.node().is_none() || is_on_lost(world, it));
     let has_room = |node: &&Node| {
         let free = node.description.resources.saturating_sub(state.load(node.id).reserved);
-        may_run(world, node) && free.shortage_for(service.spec.task.reservations).is_none()
+        may_run(world, service, node) && free.shortage_for(service.spec.task.reservations).is_none()
     };
     let room = state.nodes().map(|it| &**it).find(has_room);
     let is_right =
@@ -109,14 +116,16 @@ fn not_so_many(world: &World, service: &Service, replicas: u32) -> Option<String
     let live: Vec<&Task> =
         live(state, service).filter(|it| it.desired == DesiredState::Running).collect();
     let running = live.iter().filter(|it| it.status.state == TaskState::Running).count();
-    let waiting = live.iter().filter(|it| it.placement.node().is_none()).count();
+    let is_away = |it: &&&Task| it.placement.node().is_none() || is_on_lost(world, it);
+    let waits = |it: &&&Task| it.status.state < TaskState::Running && is_away(it);
+    let waiting = live.iter().filter(waits).count();
     if live.len() != replicas || running + waiting != replicas {
         return Some(format!("{running} of {replicas} run, {waiting} wait, {} live", live.len()));
     }
     let wish = service.spec.task.reservations;
     let has_room = |node: &&Node| {
         let free = node.description.resources.saturating_sub(state.load(node.id).reserved);
-        may_run(world, node) && free.shortage_for(wish).is_none()
+        may_run(world, service, node) && free.shortage_for(wish).is_none()
     };
     let room = state.nodes().map(|it| &**it).find(has_room);
     match room {
@@ -125,8 +134,19 @@ fn not_so_many(world: &World, service: &Service, replicas: u32) -> Option<String
     }
 }
 
-fn may_run(world: &World, node: &Node) -> bool {
-    world.machine(node.id).has_power() && node.spec.availability == Availability::Active
+fn may_run(world: &World, service: &Service, node: &Node) -> bool {
+    let home = data::home_of(world.log.state(), service, &service.spec.task);
+    // There it may lack the image, for which others could have been tried.
+    let image = service.spec.task.container.image.full();
+    let machine = world.machine(node.id);
+    let is_fit = match home {
+        None => true,
+        Some(home) => {
+            let has_image = machine.engine.images().contains(image);
+            home == node.id && (has_image || world.registry.images.contains(image))
+        }
+    };
+    is_fit && world.machine(node.id).has_power() && node.spec.availability == Availability::Active
 }
 
 /// On a machine that is lost its task stays, for it may come back.
@@ -134,7 +154,7 @@ fn not_everywhere(world: &World, service: &Service) -> Option<String> {
     debug_assert_eq!(service.spec.task.reservations, Resources::NONE, "it fits everywhere");
     let state = world.log.state();
     let wanted: BTreeSet<NodeId> =
-        state.nodes().filter(|it| may_run(world, it)).map(|it| it.id).collect();
+        state.nodes().filter(|it| may_run(world, service, it)).map(|it| it.id).collect();
     let is_running = |it: &&Task| it.status.state == TaskState::Running && !is_on_lost(world, it);
     let running = live(state, service).filter(is_running).map(|it| it.slot);
     let running: Vec<Slot> = running.collect();

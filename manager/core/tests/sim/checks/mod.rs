@@ -2,6 +2,7 @@
 //! the played world has handed over, and what the played engines run.
 
 pub(crate) mod commit;
+pub(crate) mod data;
 pub(crate) mod end;
 pub(crate) mod plan;
 pub(crate) mod update;
@@ -23,6 +24,7 @@ pub(crate) enum Rule {
     NothingInVain,
     NothingMustStay,
     FitPlace,
+    WithItsData,
     OneTrial,
     TrulySilent,
     InTurn,
@@ -63,6 +65,7 @@ impl Rule {
             Rule::NothingInVain => "a plan can be applied to what it was made on",
             Rule::NothingMustStay => "no task is left where it cannot stay",
             Rule::FitPlace => "a task is placed where it may run and fits",
+            Rule::WithItsData => "a task is placed where its data lies",
             Rule::OneTrial => "a node is tried once for an image",
             Rule::TrulySilent => "no node that was heard counts as silent",
             Rule::InTurn => "an update takes no more slots at a time than it may",

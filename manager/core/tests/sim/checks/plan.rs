@@ -1,6 +1,6 @@
 //! Where a leader proposes, judged by the state it had and by what it had been told.
 
-use super::{Rule, Violation, update};
+use super::{Rule, Violation, data, update};
 use crate::leading::{Known, Leading};
 use crate::world::LastLeader;
 use common::node::{Availability, DownReason, NodeState};
@@ -46,6 +46,7 @@ pub(crate) fn violations(leading: &Leading, batch: &Batch, now: u64) -> Vec<Viol
     for change in &batch.changes {
         if let Some(task) = placed(change, &after) {
             found.extend(misplaced(task, &after, batch.stamp.at));
+            found.extend(strayed(task, before));
             found.extend(crowded(task, &after, known));
             found.extend(refused_before(task, &after, known));
         }
@@ -76,7 +77,14 @@ fn stranded(task: &Task, after: &State) -> Option<Violation> {
     let why = match after.node(id) {
         None => "is no member",
         Some(node) if node.spec.availability == Availability::Drain => "is to be emptied",
-        Some(node) if node.status.state.is_down() && !service.spec.mode.is_per_node() => "is down",
+        Some(node)
+            if node.status.state.is_down()
+                && !service.spec.mode.is_per_node()
+                && (task.desired < DesiredState::Running
+                    || data::home(after, task) != Some(id)) =>
+        {
+            "is down"
+        }
         Some(_) => return None,
     };
     let detail = format!("{} is {} on {id}, which {why}", task.id, task.status.state);
@@ -100,6 +108,15 @@ fn misplaced(task: &Task, after: &State, now: Timestamp) -> Option<Violation> {
     };
     let detail = format!("{} was placed on {id}, which {why}", task.id);
     Some(Violation { rule: Rule::FitPlace, detail })
+}
+
+/// Beside an empty copy it would look as if the data were lost.
+fn strayed(task: &Task, before: &State) -> Option<Violation> {
+    let (node, home) = (task.placement.node()?, data::home(before, task)?);
+    (node != home).then(|| {
+        let detail = format!("{} was placed on {node}, and its data is on {home}", task.id);
+        Violation { rule: Rule::WithItsData, detail }
+    })
 }
 
 fn reserved(state: &State, node: NodeId) -> Resources {

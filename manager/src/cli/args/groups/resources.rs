@@ -1,9 +1,11 @@
 //! What a task may use, and what a node must have for it.
 
+use crate::cli::args::choices::parse_volume_policy;
 use crate::cli::args::groups::put;
 use clap::Args;
 use common::service::TaskSpec;
 use common::units::{parse_bytes, parse_cpus};
+use common::volume::VolumePolicy;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ResourceFlags {
@@ -22,6 +24,10 @@ pub(in crate::cli) struct ResourceFlags {
     /// Memory that a node must have free for a task
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     reserve_memory: Option<u64>,
+    /// Whether its tasks stay with a volume's data, as in data=strict [default: strict for a
+    /// single task, none for several]
+    #[arg(long = "volume-policy", value_name = "VOLUME=POLICY", value_parser = parse_volume_policy)]
+    volume_policies: Vec<(String, VolumePolicy)>,
 }
 
 impl ResourceFlags {
@@ -30,6 +36,7 @@ impl ResourceFlags {
         put(&mut task.limits.memory_bytes, self.limit_memory.as_ref());
         put(&mut task.reservations.cpu_nanos, self.reserve_cpu.as_ref());
         put(&mut task.reservations.memory_bytes, self.reserve_memory.as_ref());
+        task.volume_policies.extend(self.volume_policies.iter().cloned());
         if let Some(pids) = self.limit_pids {
             task.pids_max = Some(pids).filter(|it| *it > 0);
         }

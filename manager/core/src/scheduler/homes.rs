@@ -1,0 +1,130 @@
+//! Where a task's data lies: a volume belongs to the node that made it, and who mounts it is held
+//! there, or drawn there, as its policy says.
+
+use super::Wish;
+use super::filter::{Candidate, Refusal};
+use crate::draft::Draft;
+use crate::volumes;
+use common::NodeId;
+use common::volume::VolumePolicy;
+use std::collections::BTreeSet;
+
+/// What is known of one node and the volumes of the service that is being placed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HomeView {
+    pub(crate) refusal: Option<Refusal>,
+    /// It would do, but another node has the data.
+    pub(crate) strays: bool,
+}
+
+/// Whether its tasks are held to where some data lies, so that where one goes binds the next.
+pub(crate) fn holds(wish: Wish<'_>) -> bool {
+    let mut names = volumes::local_volumes(wish.spec).map(|(name, _)| name);
+    names.any(|it| volumes::policy(wish.service, wish.spec, it) == VolumePolicy::Strict)
+}
+
+pub(crate) fn know(draft: &Draft<'_>, wish: Wish<'_>, candidates: &mut [Candidate]) {
+    for candidate in candidates.iter_mut() {
+        candidate.home = HomeView::default();
+    }
+    for (name, _) in volumes::local_volumes(wish.spec) {
+        for candidate in candidates.iter_mut().filter(|it| it.home.refusal.is_none()) {
+            candidate.home.refusal = leaves(draft, name, candidate.node);
+        }
+        let place = match volumes::policy(wish.service, wish.spec, name) {
+            VolumePolicy::Strict => place(draft, name),
+            VolumePolicy::Preferred => home(draft, name),
+            VolumePolicy::None => continue,
+        };
+        let is_strict = volumes::policy(wish.service, wish.spec, name) == VolumePolicy::Strict;
+        for candidate in candidates.iter_mut().filter(|it| it.home.refusal.is_none()) {
+            let is_there = place.includes(candidate.node);
+            candidate.home.strays |= !is_there;
+            if is_strict {
+                candidate.home.refusal = match is_there {
+                    true => lost(draft, name, candidate.node),
+                    false => Some(elsewhere(draft, name, &place)),
+                };
+            }
+        }
+    }
+}
+
+/// Where a volume's data is or will be.
+enum Place {
+    /// Nobody has it yet.
+    Anywhere,
+    On(BTreeSet<NodeId>),
+}
+
+impl Place {
+    fn of(nodes: BTreeSet<NodeId>) -> Place {
+        if nodes.is_empty() { Place::Anywhere } else { Place::On(nodes) }
+    }
+
+    fn includes(&self, node: NodeId) -> bool {
+        match self {
+            Place::Anywhere => true,
+            Place::On(nodes) => nodes.contains(&node),
+        }
+    }
+}
+
+fn home(draft: &Draft<'_>, name: &str) -> Place {
+    Place::of(draft.state.volume(name).and_then(|it| it.home()).into_iter().collect())
+}
+
+/// Before anybody has recorded it, it is where a task is about to make it, or where a node says
+/// that it lies from before.
+fn place(draft: &Draft<'_>, name: &str) -> Place {
+    if let Place::On(nodes) = home(draft, name) {
+        return Place::On(nodes);
+    }
+    let makers = makers(draft, name);
+    if !makers.is_empty() {
+        return Place::On(makers);
+    }
+    let reporters = draft.soft.volumes().filter(|(_, names)| names.contains(name));
+    Place::of(reporters.map(|(node, _)| node).filter(|it| draft.node(*it).is_some()).collect())
+}
+
+/// Nodes with a live task that mounts it.
+fn makers(draft: &Draft<'_>, name: &str) -> BTreeSet<NodeId> {
+    let mut makers = BTreeSet::new();
+    for service in draft.state.services() {
+        let live = draft.tasks_of(service.id).filter(|it| it.is_live());
+        for task in live {
+            let (Some(node), Some(spec)) = (task.placement.node(), draft.spec(task)) else {
+                continue;
+            };
+            if volumes::local_volumes(spec).any(|(it, _)| it == name) {
+                makers.insert(node);
+            }
+        }
+    }
+    makers
+}
+
+fn leaves(draft: &Draft<'_>, name: &str, node: NodeId) -> Option<Refusal> {
+    let is_leaving = draft.state.volume(name).is_some_and(|it| it.is_leaving(node));
+    is_leaving.then(|| Refusal::VolumeLeaving { volume: name.to_owned() })
+}
+
+/// Its node is there and says that it has no such volume: a disk that was not mounted, or
+/// somebody who removed it by hand. An empty one in its place would look like lost data.
+fn lost(draft: &Draft<'_>, name: &str, node: NodeId) -> Option<Refusal> {
+    let is_recorded = draft.state.holds(node, name);
+    let is_missing = draft.soft.volumes_of(node).is_some_and(|it| !it.contains(name));
+    (is_recorded && is_missing).then(|| Refusal::VolumeLost { volume: name.to_owned() })
+}
+
+fn elsewhere(draft: &Draft<'_>, name: &str, place: &Place) -> Refusal {
+    let on = match place {
+        Place::Anywhere => String::new(),
+        Place::On(nodes) => {
+            let names = nodes.iter().filter_map(|it| draft.node(*it));
+            names.map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ")
+        }
+    };
+    Refusal::VolumeElsewhere { volume: name.to_owned(), on }
+}

@@ -1,0 +1,182 @@
+//! Named volumes in the state: which nodes have them, and what that means for who mounts them.
+
+use crate::change::{Change, Conflict, Event, VolumeChange};
+use crate::draft::Draft;
+use crate::state::State;
+use common::container::{MountSource, VolumeMount};
+use common::service::{Mode, Service, TaskSpec};
+use common::task::Task;
+use common::volume::{Holder, HolderPhase, Volume, VolumePolicy};
+use common::{NodeId, Stamp};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+type Outcome = Result<Event, Conflict>;
+
+/// Those of its mounts whose data is on one node.
+pub(crate) fn local_volumes(spec: &TaskSpec) -> impl Iterator<Item = (&str, &VolumeMount)> {
+    spec.container.mounts.iter().filter_map(|it| match &it.source {
+        MountSource::Volume(volume) => Some((volume.local_name()?, volume)),
+        MountSource::Bind(_) | MountSource::Tmpfs(_) => None,
+    })
+}
+
+/// What is said of the volume, or else what a service of this kind needs: a single task has its
+/// data in one place, of several each has its own.
+pub(crate) fn policy(service: &Service, spec: &TaskSpec, volume: &str) -> VolumePolicy {
+    let is_single = match service.spec.mode {
+        // Every node has a task, and the task has nowhere else to go.
+        Mode::Global | Mode::GlobalJob => return VolumePolicy::None,
+        Mode::Replicated { replicas: wanted } => wanted <= 1,
+        Mode::ReplicatedJob { completions: wanted, .. } => wanted <= 1,
+    };
+    let given = spec.volume_policies.get(volume).copied();
+    given.unwrap_or(if is_single { VolumePolicy::Strict } else { VolumePolicy::None })
+}
+
+/// The volume for which a task can be on this node and on no other.
+pub fn held_by<'a>(state: &'a State, task: &Task, node: NodeId) -> Option<&'a str> {
+    let (service, spec) = (state.service(task.service)?, state.task_spec(task)?);
+    let mut names = local_volumes(spec).map(|(name, _)| name);
+    names.find(|name| {
+        policy(service, spec, name) == VolumePolicy::Strict
+            && state.volume(name).is_some_and(|it| it.home() == Some(node))
+    })
+}
+
+/// What a node has said of its volumes, as far as it is to be remembered.
+pub(crate) fn take_notice(draft: &mut Draft<'_>, node: NodeId) {
+    let Some(names) = draft.soft.volumes_of(node).filter(|_| draft.node(node).is_some()) else {
+        return;
+    };
+    // This plan may forget some.
+    let tasks = draft.state.tasks_on(node).filter_map(|it| draft.task(it.id));
+    let specs = tasks.filter_map(|it| draft.state.task_spec(it));
+    let is_news = |name: &str| names.contains(name) && !draft.state.holds(node, name);
+    let found: BTreeSet<&str> = specs
+        .flat_map(|it| local_volumes(it))
+        .map(|(name, _)| name)
+        .filter(|it| is_news(it))
+        .collect();
+    let leaving = draft.state.volumes().filter(|it| it.is_leaving(node));
+    let gone = leaving.filter(|it| !names.contains(&it.name)).map(|it| it.name.clone());
+    let found = found.into_iter().map(|it| VolumeChange::Found { volume: it.to_owned(), node });
+    let gone = gone.map(|volume| VolumeChange::Gone { volume, node });
+    let changes: Vec<VolumeChange> = found.chain(gone).collect();
+    changes.into_iter().for_each(|it| draft.push(Change::Volume(it)));
+}
+
+/// What a node is to remove.
+pub fn leaving(state: &State, node: NodeId) -> BTreeSet<String> {
+    state.volumes().filter(|it| it.is_leaving(node)).map(|it| it.name.clone()).collect()
+}
+
+impl State {
+    pub fn volume(&self, name: &str) -> Option<&Arc<Volume>> {
+        self.tables.volumes.get(name)
+    }
+
+    pub fn volumes(&self) -> impl Iterator<Item = &Arc<Volume>> {
+        self.tables.volumes.values()
+    }
+
+    pub(crate) fn holds(&self, node: NodeId, volume: &str) -> bool {
+        self.volume(volume).is_some_and(|it| it.holders.contains_key(&node))
+    }
+
+    /// The services that mount it or will, those too whose last tasks are still going.
+    pub fn services_with_volume<'a>(
+        &'a self,
+        volume: &'a str,
+    ) -> impl Iterator<Item = &'a Arc<Service>> {
+        let mounts = move |spec: &TaskSpec| local_volumes(spec).any(|(name, _)| name == volume);
+        self.services().filter(move |service| {
+            let templates = self.tasks_of(service.id).filter_map(|it| self.task_spec(it));
+            mounts(&service.spec.task) || templates.into_iter().any(|it| mounts(it))
+        })
+    }
+
+    // --- the tables change only below, and only `apply` calls it
+
+    pub(crate) fn change_volume(&mut self, stamp: Stamp, change: &VolumeChange) -> Outcome {
+        match change {
+            VolumeChange::Found { volume, node } => {
+                self.node(*node).ok_or(Conflict::NoSuchNode(*node))?;
+                let tasks = self.tasks_on(*node).filter_map(|it| self.task_spec(it));
+                let mount = tasks.flat_map(|it| local_volumes(it)).find(|(name, _)| name == volume);
+                let (_, mount) = mount.ok_or_else(|| Conflict::VolumeOfNobody {
+                    volume: volume.clone(),
+                    node: *node,
+                })?;
+                let found = Volume::of_mount(volume, mount, stamp);
+                self.add_holder(found, *node, stamp);
+            }
+            VolumeChange::Remove { volume, nodes } => {
+                self.check_volume_free(volume)?;
+                let known = self.tables.volumes.get_mut(volume);
+                let known = known.ok_or_else(|| Conflict::NoSuchVolume(volume.clone()))?;
+                for (id, holder) in &mut Arc::make_mut(known).holders {
+                    if nodes.contains(id) {
+                        holder.phase = HolderPhase::Leaving;
+                    }
+                }
+            }
+            VolumeChange::Gone { volume, node } => {
+                if self.volume(volume).is_some_and(|it| it.is_leaving(*node)) {
+                    self.drop_holders(volume, |it| it == *node);
+                }
+            }
+            VolumeChange::Forget { volume, nodes } => {
+                self.drop_holders(volume, |it| nodes.contains(&it));
+            }
+        }
+        Ok(Event::VolumesChanged)
+    }
+
+    pub(crate) fn check_volume_free(&self, volume: &str) -> Result<(), Conflict> {
+        let users = self.services_with_volume(volume).map(|it| it.spec.name.as_str());
+        let users: Vec<&str> = users.collect();
+        if users.is_empty() {
+            return Ok(());
+        }
+        Err(Conflict::VolumeInUse { volume: volume.to_owned(), services: users.join(", ") })
+    }
+
+    /// Whoever runs has its volumes.
+    pub(crate) fn keep_volumes_of(&mut self, task: &Task, node: NodeId, stamp: Stamp) {
+        let Some(spec) = self.task_spec(task).cloned() else { return };
+        for (name, mount) in local_volumes(&spec) {
+            if self.node(node).is_some() && !self.holds(node, name) {
+                self.add_holder(Volume::of_mount(name, mount, stamp), node, stamp);
+            }
+        }
+    }
+
+    fn add_holder(&mut self, found: Volume, node: NodeId, since: Stamp) {
+        let name = found.name.clone();
+        let volume = self.tables.volumes.entry(name).or_insert_with(|| Arc::new(found));
+        let kept = Holder { since, phase: HolderPhase::Kept };
+        Arc::make_mut(volume).holders.entry(node).or_insert(kept);
+    }
+
+    /// Its disks have left with it.
+    pub(crate) fn forget_holder(&mut self, node: NodeId) {
+        let names: Vec<String> = self
+            .volumes()
+            .filter(|it| it.holders.contains_key(&node))
+            .map(|it| it.name.clone())
+            .collect();
+        for name in names {
+            self.drop_holders(&name, |it| it == node);
+        }
+    }
+
+    fn drop_holders(&mut self, name: &str, which: impl Fn(NodeId) -> bool) {
+        let Some(volume) = self.tables.volumes.get_mut(name) else { return };
+        let volume = Arc::make_mut(volume);
+        volume.holders.retain(|id, _| !which(*id));
+        if volume.holders.is_empty() {
+            self.tables.volumes.remove(name);
+        }
+    }
+}
