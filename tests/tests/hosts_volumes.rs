@@ -94,12 +94,11 @@ fn hosts_keep_a_database_with_its_data() {
 #[test]
 fn hosts_show_and_remove_volumes() {
     let lab = Lab::new("volrm", 3);
+    // From the days before skep.
+    lab.host(3).docker(&["volume", "create", DATA]).ok();
     form_with(&lab, 1, Daemon::Worker);
     let manager = lab.host(1);
     manager.write_file(FILE, SURVEY.as_bytes());
-    // From the days before skep.
-    lab.host(3).docker(&["volume", "create", DATA]).ok();
-    lab.wait_for("it may be known", SOON, || ready(manager) == 3);
     deploy(&lab);
     assert_eq!(home(&lab), 3, "it went to its data");
     let listed = rows(manager, &["volume", "ls"]);
@@ -115,9 +114,10 @@ fn hosts_show_and_remove_volumes() {
     lab.wait_for("it has ended", SOON, || containers(lab.host(3), DB).is_empty());
     lab.host(3).docker(&["rm", "-f", &container]).ok();
     lab.host(3).docker(&["volume", "rm", DATA]).ok();
+    let nodes = || text(&rows(manager, &["volume", "ls"])[0], "Nodes").to_owned();
+    lab.wait_for("it is missed", SOON, || nodes() == "rasp3 (lost)");
     manager.skep(&["node", "update", "--availability", "active", "rasp3"]).ok();
     lab.wait_for("it says so", SOON, || remark(manager).contains("has it no more"));
-    assert_eq!(text(&rows(manager, &["volume", "ls"])[0], "Nodes"), "rasp3 (lost)");
     manager.skep(&["volume", "rm", "--force", DATA]).ok();
     wait_running(&lab, manager, DB, 1);
 

@@ -66,6 +66,7 @@ fn place_alike(
         let slot = found.slot;
         if binds {
             homes::know(draft, wish, &mut candidates);
+            homes::await_reports(draft, wish, found, &mut candidates);
         }
         match (slot, room) {
             (Slot::Replica(_), None) if binds => {

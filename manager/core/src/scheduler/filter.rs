@@ -37,6 +37,10 @@ pub enum Refusal {
     VolumeLost {
         volume: String,
     },
+    /// Some node has not said yet which volumes it has.
+    VolumesUnsaid {
+        until: Timestamp,
+    },
     /// Somebody has asked for its removal there.
     VolumeLeaving {
         volume: String,

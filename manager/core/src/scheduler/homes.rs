@@ -6,8 +6,15 @@ use super::filter::{Candidate, Refusal};
 use crate::draft::Draft;
 use crate::volumes;
 use common::NodeId;
+use common::node::{Node, NodeState};
+use common::task::Task;
 use common::volume::VolumePolicy;
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// A node that has just connected, or a leader that leads since a moment ago, will hear soon which
+/// node has a volume from before. For no longer than this a new task waits for that.
+const REPORTS_WAIT: Duration = Duration::from_secs(5);
 
 /// What is known of one node and the volumes of the service that is being placed.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +28,27 @@ pub(crate) struct HomeView {
 pub(crate) fn holds(wish: Wish<'_>) -> bool {
     let mut names = volumes::local_volumes(wish.spec).map(|(name, _)| name);
     names.any(|it| volumes::policy(wish.service, wish.spec, it) == VolumePolicy::Strict)
+}
+
+/// A task whose data nobody has yet goes nowhere before all nodes have said what they have.
+pub(crate) fn await_reports(
+    draft: &Draft<'_>,
+    wish: Wish<'_>,
+    task: &Task,
+    candidates: &mut [Candidate],
+) {
+    let until = task.created.at + REPORTS_WAIT;
+    let is_new = |name: &str| matches!(place(draft, name), Place::Anywhere);
+    let mut names = volumes::local_volumes(wish.spec).map(|(name, _)| name);
+    let is_silent = |node: &Node| {
+        node.status.state == NodeState::Ready && draft.soft.volumes_of(node.id).is_none()
+    };
+    if draft.now.at < until && names.any(is_new) && draft.nodes().any(is_silent) {
+        for candidate in candidates.iter_mut() {
+            let refusal = Refusal::VolumesUnsaid { until };
+            candidate.home.refusal = candidate.home.refusal.take().or(Some(refusal));
+        }
+    }
 }
 
 pub(crate) fn know(draft: &Draft<'_>, wish: Wish<'_>, candidates: &mut [Candidate]) {

@@ -44,7 +44,7 @@ impl Waiting {
 
 fn over_at(refusal: &Refusal) -> Option<Timestamp> {
     match refusal {
-        Refusal::Unsteady { until } => Some(*until),
+        Refusal::Unsteady { until } | Refusal::VolumesUnsaid { until } => Some(*until),
         Refusal::ImageMissing { until } => *until,
         Refusal::Joining
         | Refusal::Down
@@ -110,6 +110,9 @@ fn kind(refusal: &Refusal) -> String {
             "that had volume {volume} and has it no more (a disk that is not mounted? `skep volume \
              rm {volume} --force` begins anew)"
         ),
+        Refusal::VolumesUnsaid { .. } => {
+            "held until all have said which volumes they have".to_owned()
+        }
         Refusal::VolumeLeaving { volume } => format!("still removing volume {volume}"),
         Refusal::ImageMissing { .. } => "without the image".to_owned(),
         Refusal::ImageOnTrial => "fetching the image".to_owned(),
@@ -129,6 +132,7 @@ fn best(refusals: &[&Refusal]) -> String {
         | Refusal::MaxPerNode(_)
         | Refusal::VolumeElsewhere { .. }
         | Refusal::VolumeLost { .. }
+        | Refusal::VolumesUnsaid { .. }
         | Refusal::VolumeLeaving { .. }
         | Refusal::ImageMissing { .. }
         | Refusal::ImageOnTrial => None,

@@ -217,6 +217,7 @@ fn is_hopeless(why: &Waiting) -> bool {
         | Refusal::Unsteady { .. }
         | Refusal::Resources { .. }
         | Refusal::VolumeLeaving { .. }
+        | Refusal::VolumesUnsaid { .. }
         | Refusal::ImageOnTrial => true,
     };
     match why {

@@ -279,6 +279,7 @@ impl World {
         };
         node.status.state = NodeState::Ready;
         self.soft.set_in_touch(id, true);
+        self.soft.set_volumes(id, BTreeSet::new());
         self.commit(vec![Change::AddNode(Box::new(node))]);
     }
 
