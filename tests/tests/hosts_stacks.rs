@@ -2,7 +2,6 @@
 
 use integration::cluster::{SOON, form, rows, running, tasks, text};
 use integration::hosts::{Host, Lab, binary};
-use integration::images::testbox;
 use std::collections::BTreeSet;
 
 const FILE: &str = "/root/shop.yml";
@@ -116,25 +115,4 @@ fn hosts_say_of_a_stack_what_is_wrong() {
     let told = shell(manager, &format!("{bad}; echo code=$?"));
     assert!(told.contains("imag") && told.contains("image") && told.contains("code=2"), "{told}");
     assert!(rows(manager, &["stack", "ls"]).is_empty(), "what is refused changes nothing");
-}
-
-/// As their authors wrote them.
-#[test]
-fn hosts_run_stacks_of_others_as_they_stand() {
-    let lab = Lab::new("stacks", 2);
-    form(&lab, 1);
-    let manager = lab.host(1);
-    for image in ["redis:alpine", "stackdemo:latest", "producer:latest", "consumer:latest"] {
-        lab.load_image(&testbox(image).archive());
-    }
-    for (stack, services) in [("counter", 2), ("workshop", 2)] {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../manager/compose/tests/stacks");
-        let file = format!("{path}/{stack}.yml");
-        let told = manager.skep(&["stack", "deploy", "-c", &file, stack]).ok();
-        assert!(told.contains(&format!("Stack {stack} converged")), "{told}");
-        assert_eq!(rows(manager, &["stack", "services", stack]).len(), services);
-    }
-    assert_eq!(running(manager, "counter_web").len(), 3);
-    assert!(running(manager, "counter_redis").iter().all(|it| text(it, "Node") == "rasp1"));
-    assert_eq!(running(manager, "workshop_consumer").len(), 2);
 }
