@@ -93,6 +93,7 @@ fn hosts_run_stacks_of_others_as_they_stand() {
     monitoring(&lab);
     counter_and_workshop(&lab);
     people_see(&lab);
+    again_it_is_the_same(&lab);
     all_of_it_goes(&lab);
 }
 
@@ -256,6 +257,19 @@ fn people_see(lab: &Lab) {
     assert!(earlier.contains("Shutdown") && earlier.contains("Failed"), "{shown:#?}");
     let unknown = host.skep(&["stack", "ps", "nosuch"]);
     assert_eq!((unknown.code, unknown.refused().contains("no such stack: nosuch")), (1, true));
+}
+
+/// What a file asks for is there, jobs are done, and no secret is taken for a new one.
+fn again_it_is_the_same(lab: &Lab) {
+    let variables = format!("{FOLDER}/assignment.env");
+    for stack in ["shop", "assignment", "survey", "monitoring", "counter", "workshop"] {
+        let flags = ["--env-file", &variables];
+        let said = deploy(lab, stack, if stack == "assignment" { &flags } else { &[] });
+        let services = rows(lab.host(1), &["stack", "services", stack]).len();
+        assert!(said.lines().any(|it| it == format!("{services} unchanged")), "{said}");
+    }
+    let results = lab.host(2).read_file(&format!("{FOLDER}/results/latencies.txt"));
+    assert_eq!(results.lines().count(), 3, "a job that is done is not done again");
 }
 
 fn all_of_it_goes(lab: &Lab) {
