@@ -105,9 +105,13 @@ impl Image {
 /// An image with the program `testbox`, which acts as its arguments say. By default it sleeps. It
 /// is its own shell, as health checks need one.
 pub fn testbox(reference: &str) -> Image {
+    testbox_at(reference, "/testbox").entrypoint(&["/testbox"]).command(&["sleep"])
+}
+
+/// The same program under the name of another, which it stands in for. It has no entrypoint.
+pub fn testbox_at(reference: &str, path: &str) -> Image {
     let program = binary("testbox");
-    let mut image = Image::new(reference).entrypoint(&["/testbox"]).command(&["sleep"]);
-    image = image.file("testbox", read(&program)).link("bin/sh", "/testbox");
+    let mut image = Image::new(reference).file(path, read(&program)).link("bin/sh", path);
     for library in libraries(&program) {
         image = image.file(&library, read(Path::new(&library)));
     }

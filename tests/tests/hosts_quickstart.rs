@@ -17,19 +17,33 @@ fn quickstart_works_repeats_and_undoes_itself() {
     let lab = Lab::new("quickstart", 1);
     let host = lab.host(1);
     let runs = [
-        (&[][..], &["skep init", "service create", "->", "It runs"][..]),
-        (&[], &["is up to date", "runs already", "a member already", "hello is there", "->"]),
-        (&["--down"], &["stopping skep"]),
+        (
+            &[][..],
+            &["skep init", "3 to create", "Stack example converged", "->  hello", "It runs"][..],
+        ),
+        (&[], &["is up to date", "runs already", "a member already", "3 unchanged", "->  hello"]),
+        (&["--down"], &["Removing service example_web", "stopping skep"]),
         (&["--down"], &["there is none"]),
-        (&[], &["skep init", "service create", "->", "It runs"]),
+        (&[], &["skep init", "3 to create", "->  hello", "It runs"]),
     ];
+    let mut before = Vec::new();
     for (number, (arguments, expected)) in runs.into_iter().enumerate() {
         let said = quickstart(host, arguments).ok();
         for words in expected {
             assert!(said.contains(words), "run {number} does not say {words:?}:\n{said}");
         }
-        let answers = host.docker(&["ps", "-q", "-f", "label=skep.service.name=hello"]).lines();
-        let expected_count = if arguments.is_empty() { 2 } else { 0 };
-        assert_eq!(answers.len(), expected_count, "containers after run {number}:\n{said}");
+        // Three that run, and the job that has run.
+        let containers = host.docker(&["ps", "-aq", "-f", "label=skep.stack=example"]).lines();
+        let expected_count = if arguments.is_empty() { 4 } else { 0 };
+        assert_eq!(containers.len(), expected_count, "containers after run {number}:\n{said}");
+        if number == 1 {
+            assert_eq!(containers, before, "running it again changes nothing");
+        }
+        before = containers;
+        if arguments == ["--down"] {
+            let left = |path| host.run(&["test", "-e", path]).is_ok();
+            assert!(!left("/var/lib/skep") && !left("/usr/local/bin/skep"), "{said}");
+            assert!(host.docker(&["volume", "ls", "-q"]).lines().is_empty(), "{said}");
+        }
     }
 }

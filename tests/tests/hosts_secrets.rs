@@ -4,13 +4,21 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use integration::cluster::{SOON, containers, form, rows, text, wait_running};
-use integration::hosts::{Host, Lab, binary};
+use integration::cluster::{SOON, containers, form_with, leader, rows, text, wait_running};
+use integration::hosts::{Daemon, Host, Lab, Signal, binary};
+use integration::inprocess::Client;
 use serde_json::Value;
+use shell::codec::Place;
+use shell::store::{KeyRange, Record, Store, Tree};
+use tempfile::TempDir;
 
 /// What is read of a process's memory at once.
 const PIECE_BYTES: usize = 1 << 20;
 const EVERY_LINE: usize = usize::MAX;
+const MANAGERS: usize = 3;
+/// Raft writes a snapshot after two thousand entries.
+const ENTRIES: usize = 2_100;
+const DATA: &str = "/var/lib/skep";
 
 /// Text that was never written anywhere before.
 fn unheard_of() -> String {
@@ -94,8 +102,8 @@ fn inside(host: &Host, container: &str, command: &[&str]) -> integration::hosts:
 
 #[test]
 fn hosts_find_a_secret_where_it_is_needed_and_nowhere_else() {
-    let lab = Lab::new("secrets", 3);
-    form(&lab, 3);
+    let lab = Lab::new("secrets", MANAGERS + 1);
+    form_with(&lab, MANAGERS, Daemon::Worker);
     let (first, last) = (lab.host(2), lab.host(3));
     let (secret, config) = (unheard_of(), unheard_of());
     let id = make(first, "secret", "db-password", &secret);
@@ -121,14 +129,18 @@ fn hosts_find_a_secret_where_it_is_needed_and_nowhere_else() {
         let refused = inside(last, &container, &["write", path, "x"]).refused();
         assert!(refused.contains("Read-only file system"), "{path}: {refused}");
     }
+    let mounts = inside(last, &container, &["cat", "/proc/mounts"]).lines();
+    let memory = |it: &&String| it.contains(" /run/secrets/") && it.starts_with("tmpfs ");
+    assert_eq!(mounts.iter().filter(memory).count(), 2, "{mounts:#?}");
     let inspected = last.docker(&["inspect", &container]).ok();
-    assert!(inspected.contains("/run/secrets/pw") && !inspected.contains(&secret), "{inspected}");
-    nobody_else_has(&lab, last, &secret);
+    assert!(inspected.contains("/run/secrets/pw"), "{inspected}");
+    nobody_else_has(&lab, Some(last), &secret);
     // The search finds what is there: every manager keeps configs as they are.
-    for host in lab.hosts() {
+    for host in lab.hosts().take(MANAGERS) {
         assert!(remembers(host, &config), "{} does not know the config", host.name());
     }
     people_see(first, &id, &secret, &config);
+    no_backup_has(&lab, &secret, &config);
 
     let task_files = seen(last, "/run/skep/files");
     assert_eq!(files_with(&task_files, &secret).len(), 2);
@@ -136,25 +148,103 @@ fn hosts_find_a_secret_where_it_is_needed_and_nowhere_else() {
     lab.wait_for("the files of its task go", SOON, || {
         std::fs::read_dir(&task_files).is_ok_and(|it| it.count() == 0)
     });
+    nobody_else_has(&lab, None, &secret);
     first.skep(&["secret", "rm", "db-password"]).ok();
     first.skep(&["config", "rm", "app.conf"]).ok();
     assert!(rows(first, &["secret", "ls"]).is_empty());
 }
 
-fn nobody_else_has(lab: &Lab, user: &Host, secret: &str) {
+/// Nobody at all once no task uses it any more.
+fn nobody_else_has(lab: &Lab, user: Option<&Host>, secret: &str) {
     for host in lab.hosts() {
         let name = host.name();
-        for folder in ["/var/lib/skep", "/var/lib/docker/containers"] {
+        for folder in [DATA, "/var/lib/docker"] {
             let found = files_with(&seen(host, folder), secret);
             assert_eq!(found, Vec::<PathBuf>::new(), "on {name}");
         }
-        let is_said = host.daemon_log(EVERY_LINE).contains(secret);
-        assert!(!is_said, "the daemon of {name} has said it");
+        let logs = [host.daemon_log(EVERY_LINE), host.engine_log(EVERY_LINE)];
+        assert!(!logs.concat().contains(secret), "a daemon of {name} has said it");
+        let all = host.docker(&["ps", "-aq"]).lines();
+        for container in &all {
+            let inspected = host.docker(&["inspect", container]).ok();
+            assert!(!inspected.contains(secret), "{inspected}");
+        }
         // Also where it was laid out: it is wiped from the daemon's memory then.
         assert!(!remembers(host, secret), "the daemon of {name} remembers it");
         let laid_out = files_with(&seen(host, "/run/skep"), secret).len();
-        assert_eq!(laid_out > 0, name == user.name(), "below /run of {name}");
+        let uses_it = user.is_some_and(|it| it.name() == name);
+        assert_eq!(laid_out > 0, uses_it, "below /run of {name}");
     }
+}
+
+/// Copies of data folders hold it neither as they are nor unsealed, whether they were taken while
+/// all was running or at a stop, before a snapshot or after. A config is found in the same places.
+fn no_backup_has(lab: &Lab, secret: &str, config: &str) {
+    let search = |host: &Host| {
+        let copy = backup(host);
+        assert_eq!(files_with(copy.path(), secret), Vec::<PathBuf>::new(), "of {}", host.name());
+    };
+    let holds_config = |host: &Host, wanted: Tree| {
+        host.kill_daemon(Signal::SIGSTOP);
+        let copy = backup(host);
+        host.kill_daemon(Signal::SIGCONT);
+        let values = unsealed(copy.path());
+        for (tree, value) in &values {
+            assert!(!holds(value, secret), "{tree:?} holds it");
+        }
+        values.iter().any(|(tree, value)| *tree == wanted && holds(value, config))
+    };
+    let host = lab.host(1);
+    lab.hosts().for_each(search);
+    assert!(holds_config(host, Tree::RaftLog), "the log says who made the config");
+    write_much(lab);
+    lab.hosts().for_each(search);
+    lab.wait_for("there is a snapshot with the config in it", SOON, || {
+        holds_config(host, Tree::RaftSnapshot)
+    });
+}
+
+fn backup(host: &Host) -> TempDir {
+    let folder = TempDir::new().expect("a folder can be made");
+    let from = seen(host, DATA).join(".").display().to_string();
+    let to = folder.path().display().to_string();
+    let copied = std::process::Command::new("cp").args(["-a", &from, &to]).status();
+    // A file that goes meanwhile is none that has to be searched.
+    copied.expect("cp is part of the system");
+    folder
+}
+
+/// What a database holds, as it was before it was sealed.
+fn unsealed(folder: &Path) -> Vec<(Tree, Vec<u8>)> {
+    let (store, _writer) = Store::open(folder).expect("a copy opens as the folder does");
+    let mut values = Vec::new();
+    for tree in [Tree::RaftState, Tree::RaftLog, Tree::RaftSnapshot] {
+        let records = store.disk().scan(tree, &KeyRange::all(), usize::MAX);
+        for Record { key, value } in records.expect("it can be read") {
+            // Entries of the log are bound to their index, and say first in how many pieces they
+            // lie: these are small, and lie in one.
+            let (key, value) = match tree {
+                Tree::RaftLog => (&key[..8], &value[2..]),
+                Tree::RaftState | Tree::RaftSnapshot => (&key[..], &value[..]),
+            };
+            let clear = store.key().decode_bytes(Place { tree: tree.name(), key }, value);
+            values.push((tree, clear.expect("its own key opens it")));
+        }
+    }
+    values
+}
+
+/// One entry after the other: what is asked at once would be one.
+fn write_much(lab: &Lab) {
+    let leader = lab.host(leader(lab.host(1)).expect("somebody leads"));
+    let client = Client::of(&seen(leader, "/run/skep/skep.sock"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime can be made").block_on(async {
+        for number in 0..ENTRIES {
+            let outcome = client.put_label("rasp1", "entry", &number.to_string()).await;
+            outcome.expect("a manager that leads takes it");
+        }
+    });
 }
 
 fn people_see(host: &Host, id: &str, secret: &str, config: &str) {

@@ -1,8 +1,7 @@
 //! Stacks on real hosts: a compose file goes in, a running application comes out.
 
-use integration::cluster::{SOON, form, rows, running, tasks, text};
+use integration::cluster::{SOON, containers, form, rows, running, tasks, text};
 use integration::hosts::{Host, Lab, binary};
-use integration::images::testbox;
 use std::collections::BTreeSet;
 
 const FILE: &str = "/root/shop.yml";
@@ -37,6 +36,27 @@ secrets:
 volumes:
   data: {}
 "#;
+
+/// Each on a machine of its own, and well once somebody has said so.
+const CHAIN: &str = "
+x-link: &link
+  image: box:1
+  healthcheck:
+    {test: [CMD, /testbox, exists, /tmp/well], interval: 30s, start_period: 30s,
+     start_interval: 200ms}
+services:
+  third:
+    <<: *link
+    depends_on: {second: {condition: service_healthy}}
+    deploy: {placement: {constraints: [node.hostname == rasp3]}}
+  second:
+    <<: *link
+    depends_on: {first: {condition: service_healthy}}
+    deploy: {placement: {constraints: [node.hostname == rasp2]}}
+  first:
+    <<: *link
+    deploy: {placement: {constraints: [node.hostname == rasp1]}}
+";
 
 fn deploy(host: &Host, variables: &str, flags: &str) -> String {
     shell(host, &format!("DB_PASSWORD=$(hostname)-0 {variables} skep stack {flags} -c {FILE} shop"))
@@ -93,6 +113,33 @@ fn hosts_deploy_a_stack_in_the_order_of_its_dependencies() {
         ["config", "secret"].iter().all(|it| rows(manager, &[it, "ls"]).is_empty())
     });
     assert!(rows(manager, &["stack", "ls"]).is_empty());
+    a_chain_starts_link_by_link(&lab);
+}
+
+fn a_chain_starts_link_by_link(lab: &Lab) {
+    let manager = lab.host(1);
+    let file = "/root/chain.yml";
+    manager.write_file(file, CHAIN.as_bytes());
+    manager.skep(&["stack", "deploy", "-d", "-c", file, "chain"]).ok();
+    let links = ["first", "second", "third"].map(|it| format!("chain_{it}"));
+    for (index, link) in links.iter().enumerate() {
+        let host = lab.host(index + 1);
+        lab.wait_for("its container starts", SOON, || !containers(host, link).is_empty());
+        for (later, before) in links[index + 1..].iter().zip(&links[index..]) {
+            let reason = format!("waits for {before} to be healthy");
+            lab.wait_for(&format!("{later} says that it {reason}"), SOON, || {
+                tasks(manager, later).iter().any(|it| text(it, "Error").contains(&reason))
+            });
+        }
+        let started: Vec<bool> =
+            links.iter().zip(lab.hosts()).map(|(it, at)| !containers(at, it).is_empty()).collect();
+        let expected: Vec<bool> = (0..links.len()).map(|it| it <= index).collect();
+        assert_eq!(started, expected, "no more than what waits for nobody");
+        assert!(running(manager, link).is_empty(), "nothing is well yet");
+        let container = containers(host, link).pop().expect("it was waited for");
+        host.docker(&["exec", &container, "/testbox", "touch", "/tmp/well"]).ok();
+        lab.wait_for("it is well", SOON, || running(manager, link).len() == 1);
+    }
 }
 
 #[test]
@@ -116,25 +163,4 @@ fn hosts_say_of_a_stack_what_is_wrong() {
     let told = shell(manager, &format!("{bad}; echo code=$?"));
     assert!(told.contains("imag") && told.contains("image") && told.contains("code=2"), "{told}");
     assert!(rows(manager, &["stack", "ls"]).is_empty(), "what is refused changes nothing");
-}
-
-/// As their authors wrote them.
-#[test]
-fn hosts_run_stacks_of_others_as_they_stand() {
-    let lab = Lab::new("stacks", 2);
-    form(&lab, 1);
-    let manager = lab.host(1);
-    for image in ["redis:alpine", "stackdemo:latest", "producer:latest", "consumer:latest"] {
-        lab.load_image(&testbox(image).archive());
-    }
-    for (stack, services) in [("counter", 2), ("workshop", 2)] {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../manager/compose/tests/stacks");
-        let file = format!("{path}/{stack}.yml");
-        let told = manager.skep(&["stack", "deploy", "-c", &file, stack]).ok();
-        assert!(told.contains(&format!("Stack {stack} converged")), "{told}");
-        assert_eq!(rows(manager, &["stack", "services", stack]).len(), services);
-    }
-    assert_eq!(running(manager, "counter_web").len(), 3);
-    assert!(running(manager, "counter_redis").iter().all(|it| text(it, "Node") == "rasp1"));
-    assert_eq!(running(manager, "workshop_consumer").len(), 2);
 }

@@ -1,6 +1,7 @@
 //! Updates, roll-backs, health checks and jobs on real hosts.
 
 use shell::clock::wall;
+use std::time::{Duration, Instant};
 
 use integration::cluster::{
     SOON, containers, form, inspect, leader, ran_since, rows, running, tasks, text,
@@ -11,6 +12,8 @@ use serde_json::Value;
 
 /// Of a service of six.
 const SLOTS: usize = 6;
+/// An update of six that fails, its monitor of a second and an election included.
+const ROLLED_BACK_WITHIN: Duration = Duration::from_secs(15);
 
 fn create(host: &Host, flags: &[&str], image_and_command: &[&str]) -> Output {
     host.skep(&[&["service", "create", "-q"], flags, image_and_command].concat())
@@ -117,8 +120,11 @@ fn hosts_updates_that_fail_leave_what_was() {
     assert_eq!(ran_since(&lab, "web", since, SLOTS), 6..=6, "nothing stopped");
 
     let since = wall();
+    let began = Instant::now();
     let flags = ["--image", "bad:1", "--update-failure-action", "rollback"];
     let refused = update(manager, &flags).refused();
+    let took = began.elapsed();
+    assert!(took < ROLLED_BACK_WITHIN, "rolled back after {took:?}");
     assert!(refused.contains("update rolled back:"), "{refused}");
     assert!(refused.contains("of 6 tasks failed"), "{refused}");
     assert!(all_run(manager, "box:1"), "{:?}", tasks(manager, "web"));
@@ -131,10 +137,13 @@ fn hosts_updates_that_fail_leave_what_was() {
     let begins = || tasks(manager, "web").iter().any(|it| text(it, "Image") == "bad:2");
     lab.wait_for("the update begins", SOON, begins);
     let first = leader(manager).expect("somebody leads");
+    let began = Instant::now();
     lab.host(first).kill_daemon(Signal::SIGKILL);
     let witness = lab.host(if first == 2 { 3 } else { 2 });
     lab.wait_for("the others lead", SOON, || leader(witness).is_some_and(|it| it != first));
     lab.wait_for("they roll it back", SOON, || state(witness) == "rollback_completed");
+    let took = began.elapsed();
+    assert!(took < ROLLED_BACK_WITHIN, "rolled back after {took:?}");
     assert!(all_run(witness, "box:1"), "{:?}", tasks(witness, "web"));
     assert!(message(witness).contains("task: non-zero exit (2)"), "{}", message(witness));
     lab.host(first).start_daemon(Daemon::Full);

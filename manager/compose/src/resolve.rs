@@ -24,7 +24,20 @@ pub(crate) fn resolve(loader: &mut Loader<'_>, tree: &mut Node, name: &str) -> R
             }
         }
     }
+    for kind in ["networks", "volumes", "configs", "secrets"] {
+        if let Some(things) = top.get_mut(kind).and_then(|it| it.node.as_map_mut()) {
+            things.values_mut().for_each(|entry| external(&mut entry.node));
+        }
+    }
     Ok(())
+}
+
+/// `external: {name: x}` of version 2 without its name, which a later file may have taken away.
+fn external(thing: &mut Node) {
+    let Some(entry) = thing.as_map_mut().and_then(|map| map.get_mut("external")) else { return };
+    if entry.node.as_map().is_some_and(Map::is_empty) {
+        entry.node = Node::plain(entry.node.at, "true");
+    }
 }
 
 /// Takes out what has done its work: whoever reads the outcome chooses no profile.

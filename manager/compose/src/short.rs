@@ -24,8 +24,7 @@ const TOP: &[(&str, Rule)] = &[
     }),
 ];
 
-const LABELLED: &[(&str, Rule)] =
-    &[("labels", pairs), ("driver_opts", pairs), ("external", external)];
+const LABELLED: &[(&str, Rule)] = &[("labels", pairs), ("driver_opts", pairs)];
 
 const SERVICE: &[(&str, Rule)] = &[
     ("environment", pairs),
@@ -204,14 +203,6 @@ fn extra_hosts(node: &mut Node, report: &mut Report) {
         }
     }
     node.value = Value::Map(map);
-}
-
-/// `external: {name: x}` of version 2 is `external: true` beside `name: x`; that is the reader's
-/// business, and here only its absence of a value is.
-fn external(node: &mut Node, _: &mut Report) {
-    if node.as_map().is_some_and(Map::is_empty) {
-        *node = Node::plain(node.at, "true");
-    }
 }
 
 /// One number is both limits.

@@ -137,16 +137,19 @@ async fn list_services(target: &Target, given: &Services) -> Result<(), CliError
 }
 
 async fn rm(target: &Target, given: Rm) -> Result<(), CliError> {
-    let mut doomed = Vec::new();
+    let (mut doomed, mut said) = (Vec::new(), Vec::new());
     for stack in &given.stacks {
         let name =
             stack.parse().map_err(|it: common::name::BadName| CliError::Usage(it.to_string()))?;
-        doomed.extend(services_of(target, &name).await?);
+        let services = services_of(target, &name).await?;
+        said.extend(services.iter().map(|it| format!("service {}", it.service.spec.name)));
+        said.extend(deploying::files_of(target, &name).await?);
+        doomed.extend(services);
     }
     let request = v1::RemoveStacksRequest { stacks: given.stacks.clone() };
     accept(target.control().await?.remove_stacks(request).await?);
-    for service in &doomed {
-        out::line(&format!("Removing service {}", service.service.spec.name))?;
+    for what in said {
+        out::line(&format!("Removing {what}"))?;
     }
     if given.waiting.detach {
         return Ok(());

@@ -15,12 +15,17 @@ use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
 
+#[path = "testbox/roles.rs"]
+mod roles;
+
 const USAGE: &str = "usage: testbox COMMAND
   sleep [SECONDS]        wait, for ever by default; SIGTERM ends it with 143
   polite [MS]            wait for SIGTERM, then MS more, then end with 0
   deaf                   wait for ever; SIGTERM changes nothing
   exit CODE [MS]         end with CODE, after MS
-  http PORT              answer HOSTNAME/TASK/COUNT to every request; polite
+  http PORT [--page PATH | WORD…]
+                         answer HOSTNAME/TASK/COUNT to every request, after what a file says;
+                         other words are for whoever looks at the process; polite
   print TEXT [MS]        write TEXT and a number, once or every MS; polite
   stderr TEXT [MS]       the same on standard error
   env | hostname | user  show the environment, the name, the user's and group's number
@@ -55,6 +60,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let on_term = match words(&arguments)[..] {
         ["polite"] | ["http" | "print" | "stderr" | "write" | "memory", ..] => POLITE,
+        ["store" | "posts" | "comments" | "bus", ..] => POLITE,
         ["polite", ms] => OnTerm::End { code: 0, after: milliseconds(ms) },
         ["deaf"] => OnTerm::Nothing,
         _ => OnTerm::End { code: CODE_TERMINATED, after: Duration::ZERO },
@@ -103,7 +109,11 @@ fn act(words: &[&str]) -> io::Result<u8> {
             sleep(milliseconds(ms));
             return Ok(number(code));
         }
-        ["http", port] => serve(number(port))?,
+        ["http", port, "--page", path] => {
+            let page = std::fs::read_to_string(path)?;
+            serve(number(port), move || format!("{} {}", page.trim_end(), greeting()))?;
+        }
+        ["http", port, ..] => serve(number(port), greeting)?,
         ["print", text] => writeln!(io::stdout(), "{text}")?,
         ["stderr", text] => writeln!(io::stderr(), "{text}")?,
         ["print", text, ms] => repeat(io::stdout(), text, milliseconds(ms))?,
@@ -118,11 +128,7 @@ fn act(words: &[&str]) -> io::Result<u8> {
             writeln!(io::stdout(), "{}:{}", nix::unistd::geteuid(), nix::unistd::getegid())?
         }
         ["cat", path] => io::stdout().write_all(&std::fs::read(path)?)?,
-        ["stat", path] => {
-            let found = std::fs::metadata(path)?;
-            let (mode, uid, gid) = (found.mode() & 0o7777, found.uid(), found.gid());
-            writeln!(io::stdout(), "{mode:o} {uid}:{gid}")?;
-        }
+        ["stat", path] => writeln!(io::stdout(), "{}", stat(path)?)?,
         ["touch", path] => std::fs::write(path, [])?,
         ["remove", path] => std::fs::remove_file(path)?,
         ["exists", path] => return Ok(u8::from(!std::fs::exists(path)?)),
@@ -131,13 +137,16 @@ fn act(words: &[&str]) -> io::Result<u8> {
             sleep(FOR_EVER);
         }
         ["memory", mebibytes] => use_memory(number(mebibytes)),
-        ["get", address] => get(address)?,
+        ["get", address] => io::stdout().write_all(fetch(address)?.as_bytes())?,
         ["reach", address] => return Ok(u8::from(!reaches(address))),
         ["-c", line] => return act(&line.split_whitespace().collect::<Vec<_>>()),
         ["sleep"] | ["polite", ..] | ["deaf"] => sleep(FOR_EVER),
         _ => {
-            report(USAGE);
-            return Ok(CODE_USAGE);
+            let code = roles::act(words)?;
+            if code.is_none() {
+                report(&format!("{USAGE}{}", roles::USAGE));
+            }
+            return Ok(code.unwrap_or(CODE_USAGE));
         }
     }
     Ok(0)
@@ -151,27 +160,33 @@ fn repeat(mut to: impl Write, text: &str, every: Duration) -> io::Result<()> {
     Ok(())
 }
 
-/// Answers every request with who answers and how often it has done so.
-fn serve(port: u16) -> io::Result<()> {
-    static ANSWERED: AtomicU64 = AtomicU64::new(0);
+/// Answers every request, for as long as the program runs.
+fn serve(port: u16, body: impl Fn() -> String + Clone + Send + 'static) -> io::Result<()> {
     let listener = TcpListener::bind(("0.0.0.0", port))?;
     for stream in listener.incoming() {
-        let stream = stream?;
+        let (stream, body) = (stream?, body.clone());
         // A caller that breaks off harms nobody but itself.
-        std::thread::spawn(move || answer(stream, ANSWERED.fetch_add(1, Ordering::Relaxed) + 1));
+        std::thread::spawn(move || answer(stream, &body));
     }
     Ok(())
 }
 
-fn answer(mut stream: TcpStream, count: u64) -> io::Result<()> {
+/// Who answers, and how often it has done so.
+fn greeting() -> String {
+    static ANSWERED: AtomicU64 = AtomicU64::new(0);
+    let count = ANSWERED.fetch_add(1, Ordering::Relaxed) + 1;
+    let task = std::env::var("TASK").unwrap_or_else(|_| "-".to_owned());
+    format!("{}/{task}/{count}\n", hostname())
+}
+
+fn answer(mut stream: TcpStream, body: &impl Fn() -> String) -> io::Result<()> {
     stream.set_read_timeout(Some(REQUEST_LIMIT))?;
     for line in BufReader::new(&stream).lines() {
         if line?.is_empty() {
             break;
         }
     }
-    let task = std::env::var("TASK").unwrap_or_else(|_| "-".to_owned());
-    let body = format!("{}/{task}/{count}\n", hostname());
+    let body = body();
     write!(
         stream,
         "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
@@ -179,7 +194,8 @@ fn answer(mut stream: TcpStream, count: u64) -> io::Result<()> {
     )
 }
 
-fn get(address: &str) -> io::Result<()> {
+/// What a web server answers at `HOST:PORT[/PATH]`.
+fn fetch(address: &str) -> io::Result<String> {
     let (host, path) = address.split_once('/').unwrap_or((address, ""));
     let mut stream = TcpStream::connect(host)?;
     stream.set_read_timeout(Some(REQUEST_LIMIT))?;
@@ -187,7 +203,13 @@ fn get(address: &str) -> io::Result<()> {
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     let (_, body) = text.split_once("\r\n\r\n").unwrap_or_default();
-    io::stdout().write_all(body.as_bytes())
+    Ok(body.to_owned())
+}
+
+fn stat(path: &str) -> io::Result<String> {
+    let found = std::fs::metadata(path)?;
+    let (mode, uid, gid) = (found.mode() & 0o7777, found.uid(), found.gid());
+    Ok(format!("{mode:o} {uid}:{gid}"))
 }
 
 fn reaches(address: &str) -> bool {

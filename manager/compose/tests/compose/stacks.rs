@@ -90,3 +90,13 @@ fn odd_values_survive_printing() {
         survives_printing(value, &request, &loaded);
     }
 }
+
+/// Also where nothing is left of a value that there was.
+#[test]
+fn what_was_taken_away_survives_printing() {
+    let request = request(&["compose.yml"]);
+    let text = "services:\n  a:\n    image: a\n    volumes: [\"v:/v\"]\nvolumes:\n  v:\n    \
+                external:\n      name: !reset v\n";
+    let loaded = compose::load(&request, &Memory::of(&[("compose.yml", text)]));
+    survives_printing("a name", &request, &loaded.expect("it is a project"));
+}

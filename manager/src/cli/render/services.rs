@@ -53,13 +53,14 @@ fn row(service: &SeenService) -> [String; 6] {
         let (completed, desired) = (service.completed, service.desired);
         write!(replicas, " ({completed}/{desired} completed)").expect("a string takes it");
     }
-    if let Some(most) = spec.task.replicas_max_per_node {
+    if let (false, Some(most)) = (spec.mode.is_job(), spec.task.replicas_max_per_node) {
         write!(replicas, " (max {most} per node)").expect("a string takes every character");
     }
     [
         service.service.id.to_string(),
         spec.name.to_string(),
-        mode_of(service).as_str().to_owned(),
+        // Docker takes `replicated-job`, and shows `replicated job`.
+        mode_of(service).as_str().replace('-', " "),
         replicas,
         image_for_people(spec.task.container.image.as_given()),
         in_a_row(&spec.ports, PortMode::Ingress),
@@ -74,7 +75,9 @@ mod tests {
 
     #[test]
     fn ls() {
-        let services = [plain_service(), full_service()];
+        let mut job = full_service();
+        job.service.spec.mode = Mode::ReplicatedJob { completions: 5, concurrent_max: 2 };
+        let services = [plain_service(), full_service(), job];
         expect_file!["expected/service_ls.txt"].assert_eq(&list(&services, Format::Table));
         expect_file!["expected/service_ls.json"].assert_eq(&list(&services, Format::Json));
     }

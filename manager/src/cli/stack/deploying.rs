@@ -20,7 +20,7 @@ use compose::model::Content;
 use compose::spec::{Around, DeclaredFile};
 use proto::convert::Shown;
 use proto::v1;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -198,6 +198,21 @@ async fn list(target: &Target, kind: FileKind) -> Result<Vec<Shown>, CliError> {
         v1::ListFilesRequest { kind: v1::FileKind::from(kind).into(), ..Default::default() };
     let answer = accept(target.control().await?.list_files(request).await?);
     Ok(all(answer.files)?)
+}
+
+/// What was made along with a stack, each by what it is and its name: older versions share that.
+pub(super) async fn files_of(target: &Target, stack: &Name) -> Result<Vec<String>, CliError> {
+    let mut found = Vec::new();
+    for kind in [FileKind::Secret, FileKind::Config] {
+        let files = list(target, kind).await?;
+        let names: BTreeSet<Name> = files
+            .into_iter()
+            .filter(|it| it.stack.as_ref() == Some(stack))
+            .map(|it| it.name)
+            .collect();
+        found.extend(names.iter().map(|it| format!("{kind} {it}")));
+    }
+    Ok(found)
 }
 
 fn read(kind: FileKind, name: &Name, content: Content) -> Result<Zeroizing<Vec<u8>>, CliError> {
