@@ -23,6 +23,7 @@ use common::task::{
 use common::update::{
     FailureAction, Ratio, Update, UpdateOrder, UpdatePolicy, UpdateState, UpdateTrouble,
 };
+use common::volume::VolumePolicy;
 use common::{NodeId, ServiceId, Stamp, TaskId, Timestamp, Version, WallTime};
 use container::full_container;
 use std::collections::BTreeMap;
@@ -72,6 +73,12 @@ fn full_task_spec() -> TaskSpec {
         pids_max: Some(100),
         at_most_one: true,
         networks: full_networks(),
+        volume_policies: [
+            ("data".to_owned(), VolumePolicy::Strict),
+            ("cache".to_owned(), VolumePolicy::Preferred),
+            ("scratch".to_owned(), VolumePolicy::None),
+        ]
+        .into(),
         force: 7,
     }
 }

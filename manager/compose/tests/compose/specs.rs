@@ -404,7 +404,7 @@ fn what_is_not_done_is_told() {
           task.networks.demo_default.ipv6_address = null
           task.networks.demo_default.links = {}
           task.networks.demo_default.priority = 0
-        warning: compose.yml:4:5: `x-volume-policy` is not carried out yet: tasks are not held to the node where a volume's data lies
+          task.volume_policies.demo_v = "Strict"
     "#]].assert_eq(&shown(specs(&loaded(text, |_| {}))));
 }
 
