@@ -7,7 +7,7 @@ pub use crate::health::EngineHealth;
 pub use handle::{AgentHandle, GoodbyeReason, Membership};
 
 use crate::containers::{Containers, LogQuery, Owner, PullProgress};
-use crate::engine::{EngineEvent, EngineRequest, EngineWatch};
+use crate::engine::{EngineEvent, EngineRequest, EngineWatch, Portrait};
 use crate::files::TaskFiles;
 use crate::host;
 use crate::logs::{Logs, Subscription};
@@ -77,19 +77,8 @@ pub fn start<C: Containers>(
         commands,
         goodbyes,
     };
-    let session = Session {
-        node: config.node,
-        kind: config.kind,
-        address: config.address,
-        membership: membership(&config, &credentials),
-        route: Route::new(config.managers),
-        credentials: credentials.clone(),
-        events: session_events,
-        statuses: to_session,
-        portrait: portrait.subscribe(),
-        health: health.subscribe(),
-        dice: IdGen::from_seed(shell::clock::seed()),
-    };
+    let told = (portrait.subscribe(), health.subscribe());
+    let session = session(&config, &credentials, (session_events, to_session), told);
     let watch = EngineWatch {
         containers: Arc::clone(&containers),
         owner,
@@ -123,6 +112,28 @@ pub fn start<C: Containers>(
     run_until_stopped(scope, "session", session.run(to_say));
     run_until_stopped(scope, "agent", agent.run());
     handle
+}
+
+fn session(
+    config: &AgentConfig,
+    credentials: &Credentials,
+    (events, statuses): (mpsc::Sender<SessionEvent>, mpsc::Receiver<Batch>),
+    (portrait, health): (watch::Receiver<Option<Portrait>>, watch::Receiver<EngineHealth>),
+) -> Session {
+    Session {
+        node: config.node,
+        kind: config.kind,
+        address: config.address,
+        membership: membership(config, credentials),
+        route: Route::new(config.managers.clone()),
+        credentials: credentials.clone(),
+        events,
+        statuses,
+        portrait,
+        told: None,
+        health,
+        dice: IdGen::from_seed(shell::clock::seed()),
+    }
 }
 
 /// As far as it is known before a manager has spoken.

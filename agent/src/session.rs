@@ -67,6 +67,8 @@ pub(crate) struct Session {
     pub(crate) events: mpsc::Sender<SessionEvent>,
     pub(crate) statuses: mpsc::Receiver<Batch>,
     pub(crate) portrait: watch::Receiver<Option<Portrait>>,
+    /// What the leader has been told of it.
+    pub(crate) told: Option<Portrait>,
     pub(crate) health: watch::Receiver<EngineHealth>,
     pub(crate) dice: IdGen,
 }
@@ -143,8 +145,8 @@ impl Session {
     }
 
     fn hello(&mut self) -> v1::Hello {
-        let portrait = self.portrait.borrow_and_update();
-        let portrait = portrait.as_ref();
+        self.told.clone_from(&self.portrait.borrow_and_update());
+        let portrait = self.told.as_ref();
         v1::Hello {
             description: portrait.map(|it| v1::NodeDescription::from(&it.description)),
             images: portrait.map(stream::images),

@@ -135,7 +135,6 @@ impl Session {
         if self.events.send(SessionEvent::Opened).await.is_err() {
             return Ended::NobodyListens;
         }
-        let mut told = self.portrait.borrow().clone();
         let mut pulse = Pulse::begin(Instant::now());
         loop {
             tokio::select! {
@@ -157,13 +156,13 @@ impl Session {
                     }
                     self.beat(&stream, &mut pulse);
                     pulse.advance(now, &mut self.dice);
-                    self.tell_changes(&stream, &mut told);
+                    self.tell_changes(&stream);
                 }
                 changed = self.portrait.changed() => {
                     if changed.is_err() {
                         return Ended::NobodyListens;
                     }
-                    self.tell_changes(&stream, &mut told);
+                    self.tell_changes(&stream);
                 }
                 changed = self.health.changed() => {
                     if changed.is_err() {
@@ -182,12 +181,12 @@ impl Session {
     }
 
     /// What the leader has not been told of this node; where its queue is full, again later.
-    fn tell_changes(&self, stream: &Stream, told: &mut Option<Portrait>) {
+    fn tell_changes(&mut self, stream: &Stream) {
         let portrait = self.portrait.borrow();
-        let Some(now) = portrait.as_ref().filter(|it| told.as_ref() != Some(*it)) else { return };
-        let knows = |same: fn(&Portrait, &Portrait) -> bool| {
-            told.as_ref().is_some_and(|before| same(before, now))
-        };
+        let told = self.told.as_ref();
+        let Some(now) = portrait.as_ref().filter(|it| told != Some(*it)) else { return };
+        let knows =
+            |same: fn(&Portrait, &Portrait) -> bool| told.is_some_and(|before| same(before, now));
         let is_described = knows(|a, b| a.description == b.description)
             || stream.say(agent_message::Of::Description((&now.description).into()));
         let has_images = knows(|a, b| a.images == b.images)
@@ -195,7 +194,7 @@ impl Session {
         let has_volumes = knows(|a, b| a.volumes == b.volumes)
             || volumes(now).is_none_or(|it| stream.say(agent_message::Of::Volumes(it)));
         if is_described && has_images && has_volumes {
-            *told = Some(now.clone());
+            self.told = Some(now.clone());
         }
     }
 
