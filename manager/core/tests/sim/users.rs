@@ -6,7 +6,7 @@ use crate::world::World;
 use common::container::{Access, ContainerSpec, Mount, MountSource, VolumeMount};
 use common::node::{Availability, NodeSpec};
 use common::resources::Resources;
-use common::service::{Mode, ServiceSpec, TaskSpec};
+use common::service::{Dependency, DependencyCondition, Mode, ServiceSpec, TaskSpec};
 use common::update::{FailureAction, Ratio, UpdateOrder, UpdatePolicy};
 use common::volume::VolumePolicy;
 use common::{IdGen, NodeId};
@@ -37,6 +37,7 @@ pub(crate) fn create_service(world: &mut World) {
     }
     let name = format!("service{number}").parse().expect("a good name");
     let spec = ServiceSpec {
+        depends_on: any_dependency(world, number).into_iter().collect(),
         update: any_policy(world),
         rollback: UpdatePolicy { on_failure: FailureAction::Pause, ..any_policy(world) },
         ..ServiceSpec::new(name, mode, task)
@@ -45,6 +46,22 @@ pub(crate) fn create_service(world: &mut World) {
     if let Ok(created) = requests::create_service(world.log.state(), spec, &mut ids) {
         world.ask(created.changes);
     }
+}
+
+/// On one of those with smaller numbers, so that nobody waits for himself; it may not be there.
+fn any_dependency(world: &mut World, number: u64) -> Option<Dependency> {
+    if number == 0 || !world.one_in(3) {
+        return None;
+    }
+    let service = format!("service{}", world.chance.below(number));
+    let known = world.log.state().service_named(&service);
+    let condition = match known.map(|it| it.spec.mode.is_job()) {
+        Some(true) => DependencyCondition::CompletedSuccessfully,
+        Some(false) if world.one_in(2) => DependencyCondition::Healthy,
+        Some(false) | None => DependencyCondition::Started,
+    };
+    let service = service.parse().expect("a good name");
+    Some(Dependency { service, condition, required: !world.one_in(4) })
 }
 
 /// One of a few volumes, which may be another service's, too. What is held to one node must find

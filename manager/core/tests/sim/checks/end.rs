@@ -1,6 +1,6 @@
 //! Once all faults are over and there was time.
 
-use super::{Rule, Violation, data, work};
+use super::{Rule, Violation, data, order, work};
 use crate::machine::{Fate, Machine};
 use crate::world::World;
 use common::node::{Availability, Node};
@@ -26,6 +26,8 @@ pub(crate) fn violations(world: &World) -> Vec<Violation> {
             (ServicePhase::Active, Mode::Replicated { replicas }) => {
                 not_so_many(world, service, replicas)
             }
+            // Some may have begun when all was there.
+            (ServicePhase::Active, Mode::Global) if order::unmet(state, service).is_some() => None,
             (ServicePhase::Active, Mode::Global) => not_everywhere(world, service),
             (ServicePhase::Active, Mode::ReplicatedJob { completions, .. }) => {
                 not_done(world, service, completions)
@@ -135,6 +137,9 @@ fn not_so_many(world: &World, service: &Service, replicas: u32) -> Option<String
 }
 
 fn may_run(world: &World, service: &Service, node: &Node) -> bool {
+    if order::unmet(world.log.state(), service).is_some() {
+        return false;
+    }
     let home = data::home_of(world.log.state(), service, &service.spec.task);
     // There it may lack the image, for which others could have been tried.
     let image = service.spec.task.container.image.full();

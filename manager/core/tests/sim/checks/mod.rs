@@ -4,6 +4,7 @@
 pub(crate) mod commit;
 pub(crate) mod data;
 pub(crate) mod end;
+pub(crate) mod order;
 pub(crate) mod plan;
 pub(crate) mod update;
 pub(crate) mod work;
@@ -31,6 +32,8 @@ pub(crate) enum Rule {
     NeverWithout,
     OneAfterTheOther,
     AtATime,
+    FirstThingsFirst,
+    LastThingsLast,
     // Where an agent acts.
     LooksFirst,
     AsMade,
@@ -72,6 +75,8 @@ impl Rule {
             Rule::NeverWithout => "nothing is stopped for a successor that is not ready",
             Rule::OneAfterTheOther => "a successor starts when its predecessor has ended",
             Rule::AtATime => "a job has no more tasks at a time than it may",
+            Rule::FirstThingsFirst => "what needs others starts after them",
+            Rule::LastThingsLast => "what others need goes after them",
             Rule::LooksFirst => "an agent looks before it creates",
             Rule::AsMade => "a container is made from what its task is made from",
             Rule::OneAttempt => "a task is started once",

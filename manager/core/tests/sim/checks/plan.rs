@@ -1,6 +1,6 @@
 //! Where a leader proposes, judged by the state it had and by what it had been told.
 
-use super::{Rule, Violation, data, update};
+use super::{Rule, Violation, data, order, update};
 use crate::leading::{Known, Leading};
 use crate::world::LastLeader;
 use common::node::{Availability, DownReason, NodeState};
@@ -43,10 +43,12 @@ pub(crate) fn violations(leading: &Leading, batch: &Batch, now: u64) -> Vec<Viol
         found.extend(after.tasks().filter_map(|it| stranded(it, &after)));
     }
     found.extend(update::violations(leading, batch, &after));
+    found.extend(order::violations(before, batch, &after));
     for change in &batch.changes {
         if let Some(task) = placed(change, &after) {
             found.extend(misplaced(task, &after, batch.stamp.at));
             found.extend(strayed(task, before));
+            found.extend(order::too_early(task, before, &after));
             found.extend(crowded(task, &after, known));
             found.extend(refused_before(task, &after, known));
         }
