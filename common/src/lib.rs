@@ -30,6 +30,6 @@ pub mod token;
 pub mod units;
 pub mod update;
 
-pub use id::{ClusterId, FileId, IdGen, NodeId, ServiceId, TaskId, Version};
+pub use id::{ClusterId, FileId, IdGen, NetworkId, NodeId, ServiceId, TaskId, Version};
 pub use name::Name;
 pub use time::{Stamp, Timestamp, WallTime};

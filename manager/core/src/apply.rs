@@ -67,6 +67,7 @@ impl State {
             }
             Change::SetJoinSecret { role, secret } => self.set_join_secret(version, *role, secret),
             Change::File(change) => self.change_file(version, stamp, change),
+            Change::Network(change) => self.change_network(version, stamp, change),
             Change::AddNode(node) => self.add_node(version, stamp, node),
             Change::SetNodeSpec { node, base, spec } => {
                 if spec.role != Role::Manager && self.is_last_manager(*node) {

@@ -2,12 +2,13 @@
 
 use common::cluster::Cluster;
 use common::file::{File, FileKind};
+use common::network::{NetworkSpec, Subnet};
 use common::node::{Node, NodeDescription, NodeKind, NodeSpec, NodeState, Role};
 use common::secret::Secret;
 use common::service::ServiceSpec;
 use common::task::{DesiredState, Observation, Task, TaskState};
 use common::update::{UpdateState, UpdateTrouble};
-use common::{FileId, Name, NodeId, ServiceId, Stamp, TaskId, Timestamp, Version};
+use common::{FileId, Name, NetworkId, NodeId, ServiceId, Stamp, TaskId, Timestamp, Version};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -38,6 +39,7 @@ pub enum Change {
     },
 
     File(FileChange),
+    Network(NetworkChange),
 
     AddNode(Box<Node>),
     /// `base` is the version of the node that this was decided on.
@@ -140,6 +142,23 @@ pub enum FileChange {
     },
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NetworkChange {
+    Create {
+        id: NetworkId,
+        spec: Box<NetworkSpec>,
+    },
+    /// Only in what its tasks do not depend on.
+    Set {
+        network: NetworkId,
+        base: Version,
+        spec: Box<NetworkSpec>,
+    },
+    Remove {
+        network: NetworkId,
+    },
+}
+
 /// What moved, as keys: whoever cares reads the state again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
@@ -152,6 +171,7 @@ pub enum Event {
     NodeChanged(NodeId),
     ClusterChanged,
     FileChanged(FileId),
+    NetworkChanged(NetworkId),
     /// Anything may have moved: a snapshot was installed, or memory was lost.
     Resync,
 }
@@ -197,6 +217,14 @@ pub enum Conflict {
     FileInUse { kind: FileKind, name: Name, services: String },
     #[error("there is no {kind} {name} any more: make it with `skep {kind} create` first")]
     GrantOfNothing { kind: FileKind, name: Name },
+    #[error("there is no network {0}")]
+    NoSuchNetwork(NetworkId),
+    #[error("the name `{0}` is in use by another network")]
+    NetworkNameTaken(Name),
+    #[error("network {name}: the network {owner} has {subnet} already; choose another subnet")]
+    SubnetTaken { name: Name, subnet: Subnet, owner: Name },
+    #[error("network {name} is in use by {services}: take it away from there first")]
+    NetworkInUse { name: Name, services: String },
     #[error("the configs and secrets of the cluster would take too much memory: remove some")]
     TooManyFiles,
 }

@@ -22,6 +22,8 @@ pub mod liveness;
 pub mod log_desk;
 pub mod lookup;
 pub mod membership;
+pub mod network_requests;
+pub mod networks;
 pub mod orchestrator;
 pub mod planner;
 mod reaper;

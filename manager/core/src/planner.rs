@@ -1,6 +1,6 @@
 //! One path from what is to what should be: new services, failures, failover and repair alike.
 
-use crate::change::{Change, Event, FileChange};
+use crate::change::{Change, Event, FileChange, NetworkChange};
 use crate::dependencies;
 use crate::draft::Draft;
 use crate::scheduler::{self, Waiting};
@@ -18,8 +18,8 @@ pub const CREATED_PER_PLAN_MAX: usize = 1_000;
 #[derive(Debug)]
 pub struct Planner {
     dirty: BTreeSet<ServiceId>,
-    /// A service or a file changed, and some file may be needed no more.
-    files_due: bool,
+    /// A service, a file or a network changed, and some of them may be needed no more.
+    leftovers_due: bool,
     created_max: usize,
 }
 
@@ -35,12 +35,15 @@ pub struct Plan {
 
 impl Planner {
     pub fn new(created_max: usize) -> Planner {
-        Planner { dirty: BTreeSet::new(), files_due: false, created_max }
+        Planner { dirty: BTreeSet::new(), leftovers_due: false, created_max }
     }
 
     pub fn on_event(&mut self, state: &State, event: Event) {
-        self.files_due |= match event {
-            Event::ServiceChanged(_) | Event::FileChanged(_) | Event::Resync => true,
+        self.leftovers_due |= match event {
+            Event::ServiceChanged(_)
+            | Event::FileChanged(_)
+            | Event::NetworkChanged(_)
+            | Event::Resync => true,
             Event::TaskChanged { .. } | Event::NodeChanged(_) | Event::ClusterChanged => false,
         };
         match event {
@@ -56,7 +59,7 @@ impl Planner {
             Event::Resync => {
                 self.dirty.extend(state.services().map(|it| it.id));
             }
-            Event::ClusterChanged | Event::FileChanged(_) => {}
+            Event::ClusterChanged | Event::FileChanged(_) | Event::NetworkChanged(_) => {}
         }
     }
 
@@ -108,9 +111,12 @@ impl Planner {
                 }
             }
         }
-        if std::mem::take(&mut self.files_due) {
+        if std::mem::take(&mut self.leftovers_due) {
             for file in draft.state.unused_files() {
                 draft.push(Change::File(FileChange::Remove { file }));
+            }
+            for network in draft.state.unused_networks() {
+                draft.push(Change::Network(NetworkChange::Remove { network }));
             }
         }
         let waiting = scheduler::place(&mut draft);

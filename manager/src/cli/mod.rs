@@ -5,6 +5,7 @@ mod args;
 mod cluster;
 mod error;
 mod file;
+mod network;
 mod node;
 mod out;
 mod progress;
@@ -57,6 +58,9 @@ enum Command {
     /// What the cluster runs
     #[command(subcommand)]
     Service(service::ServiceCommand),
+    /// What its services reach each other by
+    #[command(subcommand)]
+    Network(network::NetworkCommand),
     /// What its containers find as files
     #[command(subcommand)]
     Config(file::FileCommand),
@@ -118,6 +122,7 @@ where
         Command::JoinToken(given) => cluster::join_token(&arguments.host, given).await,
         Command::Node(given) => node::run(&arguments.host, given).await,
         Command::Service(given) => Box::pin(service::run(&arguments.host, given)).await,
+        Command::Network(given) => network::run(&arguments.host, given).await,
         Command::Config(given) => file::run(&arguments.host, FileKind::Config, given).await,
         Command::Secret(given) => file::run(&arguments.host, FileKind::Secret, given).await,
         Command::Stack(given) => Box::pin(stack::run(&arguments.host, given)).await,
@@ -193,6 +198,11 @@ mod tests {
             "secret create password -",
             "secret ls -q --filter name=p --format json",
             "secret rm a b",
+            "network create -d overlay --subnet 10.1.0.0/16 --opt encrypted back",
+            "network ls -q --filter driver=overlay --format json",
+            "network inspect back other",
+            "network rm back other",
+            "network prune -f",
             "daemon --data-dir /d",
             "version",
         ];

@@ -1,7 +1,7 @@
 //! What users ask: convert, check, propose, answer. The decisions are in `manager_core`.
 
 use super::gate::ASKED;
-use super::{files, logs, manager, stacks};
+use super::{files, logs, manager, networks, stacks};
 use crate::manager::Manager;
 use crate::raft::Leadership;
 use crate::seat::Seat;
@@ -227,6 +227,35 @@ impl Control for ControlService {
         _request: Request<v1::Empty>,
     ) -> Answer<v1::GetSealingKeyResponse> {
         files::sealing_key(&manager(&self.seats)?).await.map(Response::new)
+    }
+
+    async fn create_network(
+        &self,
+        request: Request<v1::CreateNetworkRequest>,
+    ) -> Answer<v1::CreateNetworkResponse> {
+        networks::create(&manager(&self.seats)?, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_networks(
+        &self,
+        request: Request<v1::ListNetworksRequest>,
+    ) -> Answer<v1::ListNetworksResponse> {
+        let manager = manager(&self.seats)?;
+        networks::list(&manager.state(), request.get_ref()).map(Response::new)
+    }
+
+    async fn remove_networks(
+        &self,
+        request: Request<v1::RemoveNetworksRequest>,
+    ) -> Answer<v1::Empty> {
+        networks::remove(&manager(&self.seats)?, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn prune_networks(
+        &self,
+        _request: Request<v1::Empty>,
+    ) -> Answer<v1::PruneNetworksResponse> {
+        networks::prune(&manager(&self.seats)?).await.map(Response::new)
     }
 
     async fn deploy_stack(

@@ -23,7 +23,7 @@ use common::task::{
 use common::update::{
     FailureAction, Ratio, Update, UpdateOrder, UpdatePolicy, UpdateState, UpdateTrouble,
 };
-use common::{NodeId, ServiceId, Stamp, TaskId, Timestamp, Version, WallTime};
+use common::{NetworkId, NodeId, ServiceId, Stamp, TaskId, Timestamp, Version, WallTime};
 use container::full_container;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -78,6 +78,7 @@ fn full_task_spec() -> TaskSpec {
 
 fn full_networks() -> BTreeMap<String, Attachment> {
     let attachment = Attachment {
+        network: Some(NetworkId(5)),
         aliases: words("web www"),
         links: [("db".to_owned(), "shop_store".parse().expect("a name"))].into(),
         ipv4_address: Some([10, 0, 0, 2].into()),

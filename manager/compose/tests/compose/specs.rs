@@ -4,6 +4,7 @@ use crate::door::{Memory, request};
 use crate::{keys, stacks};
 use common::container::ContainerSpec;
 use common::file::FileKind;
+use common::network::NetworkSpec;
 use common::service::{Mode, ServiceSpec, TaskSpec};
 use common::{FileId, Name, NodeId};
 use compose::spec::{self, Around, Specs};
@@ -61,8 +62,18 @@ fn differences(spec: &ServiceSpec) -> Vec<String> {
     lines(spec).into_iter().filter(|line| !plain.contains(line)).collect()
 }
 
+fn network_differences(network: NetworkSpec) -> Vec<String> {
+    let lines = |spec: &NetworkSpec| {
+        let mut lines = Vec::new();
+        flatten("", &serde_json::to_value(spec).expect("it is data"), &mut lines);
+        lines
+    };
+    let plain = lines(&NetworkSpec::new(network.name.clone()));
+    lines(&network).into_iter().filter(|it| !plain.contains(it)).collect()
+}
+
 fn shown(outcome: Result<Specs, Problems>) -> String {
-    let Specs { services, warnings } = match outcome {
+    let Specs { services, networks, warnings } = match outcome {
         Ok(specs) => specs,
         Err(problems) => return format!("{problems}\n"),
     };
@@ -70,6 +81,12 @@ fn shown(outcome: Result<Specs, Problems>) -> String {
     for spec in services {
         writeln!(text, "{} of {}", spec.name, spec.task.container.image).expect("text");
         for line in differences(&spec) {
+            writeln!(text, "  {line}").expect("text");
+        }
+    }
+    for network in networks {
+        writeln!(text, "network {}", network.name).expect("text");
+        for line in network_differences(network) {
             writeln!(text, "  {line}").expect("text");
         }
     }
@@ -138,7 +155,7 @@ fn check(cases: &[&str], expected: Expect) {
     let mut found = String::new();
     for case in cases {
         let lines: String = match with(case) {
-            Ok(Specs { services, warnings }) => {
+            Ok(Specs { services, warnings, .. }) => {
                 let lines = lines(&services[0]).into_iter().filter(|it| !plain.contains(it));
                 // What is said of no place is said of every deployment.
                 let warnings = warnings.iter().filter(|it| it.at.is_some());
@@ -404,6 +421,9 @@ fn what_is_not_done_is_told() {
           task.networks.demo_default.ipv6_address = null
           task.networks.demo_default.links = {}
           task.networks.demo_default.priority = 0
+        network demo_default
+          labels.com.docker.stack.namespace = "demo"
+          stack = "demo"
         warning: compose.yml:4:5: `x-volume-policy` is not carried out yet: tasks are not held to the node where a volume's data lies
     "#]].assert_eq(&shown(specs(&loaded(text, |_| {}))));
 }

@@ -13,6 +13,7 @@ pub(super) mod later;
 pub(super) mod made_up_name;
 pub(super) mod moment;
 pub(super) mod mount;
+pub(super) mod network;
 pub(super) mod pairs;
 pub(super) mod scale;
 pub(super) mod service;

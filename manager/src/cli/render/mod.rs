@@ -5,6 +5,7 @@ pub(super) mod files;
 mod grants_json;
 pub(super) mod history;
 pub(super) mod logs;
+pub(super) mod networks;
 pub(super) mod node_json;
 pub(super) mod nodes;
 mod ports;

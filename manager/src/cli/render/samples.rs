@@ -48,6 +48,7 @@ fn port(published: u16, mode: PortMode) -> Port {
 
 fn networks() -> BTreeMap<String, Attachment> {
     let attachment = Attachment {
+        network: None,
         aliases: words("web www"),
         links: [("db".to_owned(), "shop_store".parse().expect("a name"))].into(),
         ipv4_address: Some([10, 0, 0, 2].into()),
