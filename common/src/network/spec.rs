@@ -143,7 +143,9 @@ mod tests {
 
     #[test]
     fn what_tasks_care_for() {
-        let cases: [(fn(&mut NetworkSpec), bool); 5] = [
+        /// An edit, and whether it is all the same to them.
+        type Case = (fn(&mut NetworkSpec), bool);
+        let cases: [Case; 5] = [
             (|_| {}, true),
             (|it| it.attachable = true, true),
             (|it| it.labels = options(""), true),

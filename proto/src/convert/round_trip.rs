@@ -72,6 +72,7 @@ fn full_task_spec() -> TaskSpec {
         pids_max: Some(100),
         at_most_one: true,
         networks: full_networks(),
+        generic: [("gpu".to_owned(), 2)].into(),
         force: 7,
     }
 }
@@ -198,6 +199,7 @@ fn nodes() {
         addresses: vec![[10, 0, 0, 1].into(), "fe80::1".parse().expect("an address")],
         platform: Platform::from_machine("linux", "armv7l"),
         resources: Resources { cpu_nanos: 4_000_000_000, memory_bytes: 1 << 30 },
+        generic: [("gpu".to_owned(), 2)].into(),
         engine: Engine {
             version: "20.10.24".to_owned(),
             api_version: "1.41".to_owned(),

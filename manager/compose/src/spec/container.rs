@@ -3,7 +3,7 @@
 use super::{Source, stack_labels};
 use crate::model::Grant;
 use crate::problem::quote;
-use common::container::{ContainerSpec, Dns, STOP_GRACE_DEFAULT};
+use common::container::{ContainerSpec, Dns, Kernel, STOP_GRACE_DEFAULT};
 use common::file::{self, FileKind, GRANT_MODE_DEFAULT};
 
 impl Source<'_> {
@@ -39,7 +39,10 @@ impl Source<'_> {
             },
             extra_hosts: it.extra_hosts.clone(),
             logging: it.logging.clone(),
-            kernel: it.kernel.clone(),
+            kernel: Kernel {
+                device_requests: it.deploy.reservations.devices.clone(),
+                ..it.kernel.clone()
+            },
             grants: self.grants(),
         }
     }

@@ -33,13 +33,11 @@ impl Source<'_> {
 
     /// By their full names.
     pub(super) fn networks(&self) -> BTreeMap<String, Attachment> {
-        if self.container_network() != ContainerNetwork::Engine {
-            return BTreeMap::new();
-        }
         let full = |(key, given): (&String, &Attachment)| {
             (self.network_name(key).to_owned(), self.attachment(key, given))
         };
-        attachments(self.service).map(|it| it.iter().map(full).collect()).unwrap_or_default()
+        let all = attachments(self.service).into_iter().flatten().map(full);
+        all.filter(|(name, _)| !NETWORKS_OF_NODES.contains(&name.as_str())).collect()
     }
 
     fn attachment(&self, network: &str, given: &Attachment) -> Attachment {

@@ -1,11 +1,12 @@
 //! Hard conditions, each with its refusal. Reads a node and a wish and changes neither.
 
+use super::generic;
 use super::images::ImageView;
 use crate::draft::Draft;
 use crate::state::Load;
 use common::constraint::Constraint;
 use common::node::{Availability, Node, NodeState};
-use common::resources::{Resources, Shortage};
+use common::resources::{GenericResources, Resources, Shortage};
 use common::service::TaskSpec;
 use common::{NodeId, Timestamp};
 use std::collections::BTreeMap;
@@ -26,6 +27,12 @@ pub enum Refusal {
         shortage: Shortage,
         free: Resources,
     },
+    /// Of what only people know the meaning of.
+    Generic {
+        kind: String,
+        needed: u64,
+        free: u64,
+    },
     MaxPerNode(u32),
     /// It has said that it cannot get the image.
     ImageMissing {
@@ -45,6 +52,8 @@ pub struct Candidate {
     pub of_service: u32,
     pub recent_failures: u32,
     pub(crate) image: ImageView,
+    /// Of what only people know the meaning of; nothing where nobody asks for it.
+    pub(crate) generic_free: GenericResources,
 }
 
 impl Candidate {
@@ -56,6 +65,7 @@ impl Candidate {
             of_service: 0,
             recent_failures: 0,
             image: ImageView::default(),
+            generic_free: GenericResources::new(),
         }
     }
 
@@ -67,6 +77,7 @@ impl Candidate {
     pub(crate) fn take(&mut self, spec: &TaskSpec) {
         self.load.reserved = self.load.reserved.saturating_add(spec.reservations);
         self.load.tasks += 1;
+        generic::take(&mut self.generic_free, &spec.generic);
         self.of_service += 1;
         self.image.on_trial = !self.image.at_hand;
     }
@@ -84,6 +95,7 @@ pub(crate) fn check(
     if let Some(shortage) = candidate.free().shortage_for(spec.reservations) {
         return Err(Refusal::Resources { shortage, free: candidate.free() });
     }
+    generic::check(&candidate.generic_free, spec)?;
     match spec.replicas_max_per_node {
         Some(max) if candidate.of_service >= max => return Err(Refusal::MaxPerNode(max)),
         Some(_) | None => {}

@@ -52,6 +52,7 @@ fn over_at(refusal: &Refusal) -> Option<Timestamp> {
         | Refusal::Draining
         | Refusal::Constraint(_)
         | Refusal::Resources { .. }
+        | Refusal::Generic { .. }
         | Refusal::MaxPerNode(_)
         | Refusal::ImageOnTrial => None,
     }
@@ -99,6 +100,7 @@ fn kind(refusal: &Refusal) -> String {
             };
             format!("lacking {lacking}")
         }
+        Refusal::Generic { kind, .. } => format!("lacking {kind}"),
         Refusal::MaxPerNode(max) => format!("with {max} of this service already (the maximum)"),
         Refusal::ImageMissing { .. } => "without the image".to_owned(),
         Refusal::ImageOnTrial => "fetching the image".to_owned(),
@@ -115,13 +117,34 @@ fn best(refusals: &[&Refusal]) -> String {
         | Refusal::Paused
         | Refusal::Draining
         | Refusal::Constraint(_)
+        | Refusal::Generic { .. }
         | Refusal::MaxPerNode(_)
         | Refusal::ImageMissing { .. }
         | Refusal::ImageOnTrial => None,
     });
+    if let Some((needed, free)) = refusals.iter().filter_map(|it| generic(it)).max_by_key(|it| it.1)
+    {
+        return format!(" (need {needed}, best has {free})");
+    }
     match shortages.min_by_key(|(shortage, _)| (shortage.memory_bytes, shortage.cpu_nanos)) {
         Some((shortage, free)) => format!(" ({})", shortage_in_words(*shortage, *free)),
         None => String::new(),
+    }
+}
+
+fn generic(refusal: &Refusal) -> Option<(u64, u64)> {
+    match refusal {
+        Refusal::Generic { needed, free, .. } => Some((*needed, *free)),
+        Refusal::Joining
+        | Refusal::Down
+        | Refusal::Unsteady { .. }
+        | Refusal::Paused
+        | Refusal::Draining
+        | Refusal::Constraint(_)
+        | Refusal::Resources { .. }
+        | Refusal::MaxPerNode(_)
+        | Refusal::ImageMissing { .. }
+        | Refusal::ImageOnTrial => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(super) mod cluster;
 pub(super) mod files;
+mod generic_json;
 mod grants_json;
 pub(super) mod history;
 pub(super) mod logs;
