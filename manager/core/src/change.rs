@@ -2,7 +2,7 @@
 
 use common::cluster::Cluster;
 use common::file::{File, FileKind};
-use common::network::{NetworkSpec, Subnet};
+use common::network::{NetworkSpec, Protocol, Subnet};
 use common::node::{Node, NodeDescription, NodeKind, NodeSpec, NodeState, Role};
 use common::secret::Secret;
 use common::service::ServiceSpec;
@@ -223,6 +223,12 @@ pub enum Conflict {
     NetworkNameTaken(Name),
     #[error("network {name}: the network {owner} has {subnet} already; choose another subnet")]
     SubnetTaken { name: Name, subnet: Subnet, owner: Name },
+    #[error(
+        "{name}: port {port}/{} is published by {owner} already; publish another one, or take it \
+         away from there first",
+        protocol.as_str()
+    )]
+    PortTaken { name: Name, port: u16, protocol: Protocol, owner: Name },
     #[error("network {name} is in use by {services}: take it away from there first")]
     NetworkInUse { name: Name, services: String },
     #[error("the configs and secrets of the cluster would take too much memory: remove some")]

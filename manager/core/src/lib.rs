@@ -26,6 +26,7 @@ pub mod network_requests;
 pub mod networks;
 pub mod orchestrator;
 pub mod planner;
+mod ports;
 mod reaper;
 pub mod requests;
 mod restart;

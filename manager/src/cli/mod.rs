@@ -158,6 +158,21 @@ mod tests {
     }
 
     #[test]
+    fn networks() {
+        for line in [
+            "network create -d overlay --subnet 10.1.0.0/16 --opt encrypted back",
+            "network ls -q --filter driver=overlay --format json",
+            "network inspect back other",
+            "network rm back other",
+            "network prune -f",
+            "stack rm --timeout 5m shop",
+        ] {
+            let parsed = Arguments::try_parse_from(["skep"].into_iter().chain(line.split(' ')));
+            assert!(parsed.is_ok(), "{line}: {parsed:?}");
+        }
+    }
+
+    #[test]
     fn what_is_typed_is_taken_or_refused() {
         let good = [
             "init",
@@ -198,11 +213,6 @@ mod tests {
             "secret create password -",
             "secret ls -q --filter name=p --format json",
             "secret rm a b",
-            "network create -d overlay --subnet 10.1.0.0/16 --opt encrypted back",
-            "network ls -q --filter driver=overlay --format json",
-            "network inspect back other",
-            "network rm back other",
-            "network prune -f",
             "daemon --data-dir /d",
             "version",
         ];

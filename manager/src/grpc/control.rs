@@ -117,7 +117,7 @@ impl Control for ControlService {
         let state = manager.state();
         let view =
             View { state: Arc::clone(&state), memory: Memory::default(), now: manager.now() };
-        let given = request.into_inner().services;
+        let v1::ListServicesRequest { services: given, with_former } = request.into_inner();
         let mut services = Vec::new();
         if given.is_empty() {
             services.extend(state.active_services().map(|it| view.service(it)));
@@ -125,6 +125,11 @@ impl Control for ControlService {
         }
         for given in &given {
             services.push(view.service(lookup::service(&state, given).map_err(not_found)?));
+        }
+        if !with_former {
+            services.iter_mut().filter_map(|it| it.service.as_mut()).for_each(|it| {
+                it.former.clear();
+            });
         }
         let now = Some(v1::Stamp::from(&view.now));
         Ok(Response::new(v1::ListServicesResponse { services, now }))

@@ -210,7 +210,8 @@ mod tests {
                     }
                 }
             ]
-        "#]].assert_eq(&inspect(&[seen()]));
+        "#]]
+        .assert_eq(&inspect(&[seen()]));
     }
 
     #[test]

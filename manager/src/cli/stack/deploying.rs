@@ -7,7 +7,7 @@ use crate::cli::file::sealing_key;
 use crate::cli::out;
 use crate::cli::progress::{Telling, Watched, watch};
 use crate::cli::render::stacks;
-use crate::cli::seen::{SeenService, SeenTask, all};
+use crate::cli::seen::all;
 use crate::cli::service::Waiting;
 use crate::cli::target::{Target, accept};
 use clap::Args;
@@ -23,8 +23,6 @@ use proto::v1;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use zeroize::Zeroizing;
-
-const LOOK_PERIOD: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Deploy {
@@ -228,22 +226,4 @@ fn read(kind: FileKind, name: &Name, content: Content) -> Result<Zeroizing<Vec<u
         }
         Content::Environment { value, .. } | Content::Inline(value) => value.reveal().to_vec(),
     }))
-}
-
-/// Until nothing of these services runs any more.
-pub(super) async fn wait_for_end(target: &Target, doomed: &[SeenService]) -> Result<(), CliError> {
-    let mut client = target.control().await?;
-    loop {
-        let answer = client.list_tasks(v1::ListTasksRequest::default()).await?.into_inner();
-        let tasks: Vec<SeenTask> = all(answer.tasks)?;
-        let is_left = tasks.iter().any(|task| {
-            let name = &task.service_name;
-            let is_doomed = doomed.iter().any(|it| it.service.spec.name.as_str() == name);
-            is_doomed && !task.state.is_terminal() && !task.node_is_down
-        });
-        if !is_left {
-            return Ok(());
-        }
-        tokio::time::sleep(LOOK_PERIOD).await;
-    }
 }
