@@ -4,6 +4,7 @@ use crate::change::{Batch, Change, FileChange, Unity};
 use crate::file_requests;
 use crate::lookup::{self, NotFound};
 use crate::network_requests;
+use crate::orchestrator::slot::crowded;
 use crate::requests::{self, Refused};
 use crate::state::State;
 use common::file::{File, NewFile};
@@ -93,8 +94,21 @@ pub fn deploy(state: &State, wish: StackSpec, ids: &mut IdGen) -> Answer<Deploym
         plan_orphan(state, orphan, prune, &mut deployment);
     }
     deployment.services.sort_by(|a, b| a.name.cmp(&b.name));
+    check_together(state, &deployment.changes)?;
     deployment.warnings.extend(left_behind(state, &deployment.networks, &named));
     Ok(deployment)
+}
+
+/// What only shows once everything is there, such as a port that moves from one to another.
+fn check_together(state: &State, changes: &[Change]) -> Answer<()> {
+    let (stamp, changes) = (state.clock(), changes.to_vec());
+    let version = Version(state.version().0 + 1);
+    let applied =
+        state.clone().apply(version, &Batch { stamp, unity: Unity::AllOrNothing, changes });
+    match applied.refused.into_iter().next() {
+        Some((_, conflict)) => Err(Refused::Conflict(conflict.to_string())),
+        None => Ok(()),
+    }
 }
 
 /// Services on a network that another one takes over from, but for those that move along.
@@ -172,6 +186,11 @@ fn plan_service(
             let spec = network_requests::attach(state, Some(&known.spec), spec);
             let spec = spec.map_err(of_service)?;
             if known.spec == spec {
+                if known.update.as_ref().is_some_and(|it| it.state.is_paused()) {
+                    let (service, base, spec) = (known.id, known.version, Box::new(spec));
+                    deployment.changes.push(Change::SetServiceSpec { service, base, spec });
+                    deployment.warn(&name, vec!["its paused update goes on".to_owned()]);
+                }
                 PlannedAction::Keep
             } else {
                 let looked_at = (known.id, known.version);
@@ -227,6 +246,9 @@ fn plan_orphan(state: &State, service: &Service, prune: bool, deployment: &mut D
 
 /// The tasks that were made from what the new specification is not content with.
 fn replaced(state: &State, service: &Service, spec: &ServiceSpec) -> Vec<ReplacedTask> {
+    // None of them is of the template that is to come.
+    let tasks = || state.tasks_of(service.id);
+    let crowded = crowded(&spec.task, Version::default(), tasks().map(|it| &**it));
     let stays = |task: &&Arc<Task>| {
         let node = task.placement.node().and_then(|it| state.node(it));
         let fits = |it: &common::node::Node| {
@@ -234,8 +256,9 @@ fn replaced(state: &State, service: &Service, spec: &ServiceSpec) -> Vec<Replace
         };
         spec.task.is_satisfied_by(service.task_spec(task.template))
             && node.is_none_or(|it| fits(it))
+            && !crowded.contains(&task.id)
     };
-    let live = state.tasks_of(service.id).filter(|it| it.is_live());
+    let live = tasks().filter(|it| it.is_live());
     live.filter(|it| !stays(it)).map(|it| replaced_task(state, it)).collect()
 }
 

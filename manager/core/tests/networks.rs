@@ -1,10 +1,11 @@
 //! Networks in the core: made, deployed with stacks, replaced, and removed.
 
 use common::container::ContainerSpec;
-use common::network::{AddressPool, Attachment, NetworkSpec};
+use common::network::{AddressPool, Attachment, NetworkSpec, Port, PortMode, Protocol};
 use common::node::{Node, NodeKind, NodeSpec, Role};
 use common::service::{Mode, ServiceSpec, TaskSpec};
-use common::stack::{PlannedNetwork, StackSpec};
+use common::stack::{PlannedAction, PlannedNetwork, StackSpec};
+use common::update::UpdateState;
 use common::{IdGen, Name, NetworkId, NodeId, Stamp, Version};
 use manager_core::change::{Batch, Change, Conflict, NetworkChange, Unity};
 use manager_core::draft::Draft;
@@ -15,6 +16,7 @@ use manager_core::stacks::{self, Deployment};
 use manager_core::state::State;
 use manager_core::{invariants, lookup, network_requests};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 struct World {
     state: State,
@@ -192,7 +194,7 @@ fn what_is_in_use_stays() {
     world.must(changes);
     let service = world.state.service_named("web").expect("a service");
     let mut spec = service.spec.clone();
-    std::sync::Arc::make_mut(&mut spec.task).networks.clear();
+    Arc::make_mut(&mut spec.task).networks.clear();
     let looked_at = (service.id, service.version);
     let (changes, _) = requests::update_service(&world.state, looked_at, spec).expect("an update");
     world.must(changes);
@@ -274,4 +276,58 @@ fn two_at_once_do_not_share_addresses() {
         world.apply(vec![create(2, "a", "10.2.0.0/24")]),
         [Conflict::NetworkNameTaken(name("a"))]
     );
+}
+
+fn published(text: &str, ports: &[(u16, PortMode)]) -> ServiceSpec {
+    let port = |(published, mode): &(u16, PortMode)| Port {
+        target: 80,
+        published: Some(*published),
+        protocol: Protocol::Tcp,
+        mode: *mode,
+        host_ip: None,
+    };
+    ServiceSpec { ports: ports.iter().map(port).collect(), ..service(text, &[]) }
+}
+
+#[test]
+fn a_port_of_all_nodes_is_one_services() {
+    use PortMode::{Host, Ingress};
+    let mut world = World::new();
+    let a = || published("shop_a", &[(80, Ingress)]);
+    world.deploy("shop", vec![a(), service("shop_b", &[])], vec![]).expect("it fits");
+    let b = published("shop_b", &[(80, Ingress)]);
+    let said = world.deploy("shop", vec![a(), b.clone()], vec![]).expect_err("both want it");
+    let expected = "shop_b: port 80/tcp is published by shop_a already; publish another one, or \
+                    take it away from there first";
+    assert_eq!(said, expected);
+    world.service(published("own", &[(80, Host), (81, Ingress)])).expect("its nodes' own port");
+    world.deploy("shop", vec![b, service("shop_a", &[])], vec![]).expect("it moves");
+    let created = requests::create_service(&world.state, a(), &mut world.ids);
+    assert!(created.is_err(), "the name is taken");
+    let other = published("other", &[(80, Ingress)]);
+    let created = requests::create_service(&world.state, other, &mut world.ids).expect("it fits");
+    let (protocol, owner) = (Protocol::Tcp, name("shop_b"));
+    let expected = Conflict::PortTaken { name: name("other"), port: 80, protocol, owner };
+    assert_eq!(world.apply(created.changes), [expected]);
+}
+
+#[test]
+fn a_paused_update_goes_on_when_the_same_is_deployed_again() {
+    let mut world = World::new();
+    let web = |image: &str| {
+        let mut spec = service("shop_web", &[]);
+        Arc::make_mut(&mut spec.task).container.image = image.parse().expect("an image");
+        spec
+    };
+    world.deploy("shop", vec![web("web:1")], vec![]).expect("it fits");
+    world.deploy("shop", vec![web("web:2")], vec![]).expect("it fits");
+    let found = world.state.service_named("shop_web").expect("a service").clone();
+    let (service, number, state) = (found.id, found.number, UpdateState::Paused);
+    world.must(vec![Change::SetUpdateState { service, number, state, trouble: None }]);
+    let deployed = world.deploy("shop", vec![web("web:2")], vec![]).expect("it fits");
+    assert_eq!(deployed.services[0].action, PlannedAction::Keep);
+    assert_eq!(deployed.warnings, ["shop_web: its paused update goes on"]);
+    let found = world.state.service_named("shop_web").expect("a service");
+    let update = found.update.as_ref().expect("an update");
+    assert_eq!((update.state, found.number), (UpdateState::Updating, number));
 }
