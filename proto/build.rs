@@ -2,10 +2,11 @@
 
 use std::error::Error;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "skep/v1/types.proto",
     "skep/v1/files.proto",
     "skep/v1/volumes.proto",
+    "skep/v1/networks.proto",
     "skep/v1/control.proto",
     "skep/v1/dispatcher.proto",
     "skep/v1/ca.proto",

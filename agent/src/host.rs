@@ -3,7 +3,7 @@
 use agent_core::worker::BootMark;
 use common::node::{Engine, NodeDescription};
 use common::platform::Platform;
-use common::resources::Resources;
+use common::resources::{GenericResources, Resources};
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
@@ -18,6 +18,7 @@ pub(crate) fn description() -> NodeDescription {
         addresses: addresses(),
         platform: Platform::from_machine(std::env::consts::OS, std::env::consts::ARCH),
         resources: Resources::NONE,
+        generic: GenericResources::new(),
         engine: Engine::default(),
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
     }

@@ -79,6 +79,8 @@ id! {
     TaskId
     /// A config or a secret.
     FileId
+    /// A network, with the settings that its tasks depend on.
+    NetworkId
 }
 
 /// When an object was last changed, counted in entries of the replicated log.
@@ -133,6 +135,10 @@ impl IdGen {
 
     pub fn file(&mut self) -> FileId {
         FileId(self.next_u64())
+    }
+
+    pub fn network(&mut self) -> NetworkId {
+        NetworkId(self.next_u64())
     }
 
     pub fn cluster(&mut self) -> ClusterId {

@@ -31,6 +31,6 @@ pub mod units;
 pub mod update;
 pub mod volume;
 
-pub use id::{ClusterId, FileId, IdGen, NodeId, ServiceId, TaskId, Version};
+pub use id::{ClusterId, FileId, IdGen, NetworkId, NodeId, ServiceId, TaskId, Version};
 pub use name::Name;
 pub use time::{Stamp, Timestamp, WallTime};

@@ -1,5 +1,12 @@
 //! How services are reached, and what they reach.
 
+mod spec;
+mod subnet;
+
+pub use spec::{AddressPool, BadOption, Network, NetworkDriver, NetworkSpec};
+pub use subnet::{BadSubnet, Subnet};
+
+use crate::id::NetworkId;
 use crate::name::Name;
 use crate::named::named;
 use serde::{Deserialize, Serialize};
@@ -62,6 +69,9 @@ named! {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Attachment {
+    /// Which of those that had the name; the managers fill it in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkId>,
     /// Other names by which those on the network know it.
     pub aliases: Vec<String>,
     /// Names by which it alone knows other services, these by their full names.

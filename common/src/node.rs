@@ -4,7 +4,7 @@ use crate::constraint::Traits;
 use crate::id::{NodeId, Version};
 use crate::name::Name;
 use crate::platform::Platform;
-use crate::resources::Resources;
+use crate::resources::{GenericResources, Resources};
 use crate::time::{Stamp, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -145,6 +145,8 @@ pub struct NodeDescription {
     pub addresses: Vec<std::net::IpAddr>,
     pub platform: Platform,
     pub resources: Resources,
+    #[serde(default)]
+    pub generic: GenericResources,
     pub engine: Engine,
     /// Of the skep program.
     #[serde(default)]

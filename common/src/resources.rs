@@ -1,6 +1,7 @@
 //! What a node has and a task needs.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Processors in billionths, as the engine counts them, and memory in bytes.
@@ -10,6 +11,9 @@ pub struct Resources {
     pub cpu_nanos: u64,
     pub memory_bytes: u64,
 }
+
+/// What a node has so many of and only people know the meaning of, by its kind.
+pub type GenericResources = BTreeMap<String, u64>;
 
 /// What of a wish is missing; at least one of the two is above zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

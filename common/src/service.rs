@@ -5,7 +5,7 @@ use crate::container::ContainerSpec;
 use crate::id::{ServiceId, Version};
 use crate::name::Name;
 use crate::network::{Attachment, Endpoint, Port};
-use crate::resources::Resources;
+use crate::resources::{GenericResources, Resources};
 use crate::time::Stamp;
 use crate::update::{Update, UpdatePolicy};
 use crate::volume::VolumePolicy;
@@ -100,6 +100,9 @@ pub struct TaskSpec {
     pub limits: Resources,
     #[serde(default)]
     pub reservations: Resources,
+    /// What else is reserved.
+    #[serde(default)]
+    pub generic: GenericResources,
     #[serde(default)]
     pub restart: RestartPolicy,
     #[serde(default)]
@@ -132,8 +135,9 @@ impl TaskSpec {
     /// anything, says where tasks go and what becomes of ended ones.
     pub fn is_satisfied_by(&self, other: &TaskSpec) -> bool {
         let made_from = |it: &TaskSpec| (it.limits, it.pids_max, it.at_most_one, it.force);
-        (&self.container, &self.networks, made_from(self))
-            == (&other.container, &other.networks, made_from(other))
+        // What else is reserved, a container is told in its environment.
+        (&self.container, &self.networks, &self.generic, made_from(self))
+            == (&other.container, &other.networks, &other.generic, made_from(other))
     }
 
     pub fn of_container(container: ContainerSpec) -> TaskSpec {
@@ -141,6 +145,7 @@ impl TaskSpec {
             container,
             limits: Resources::NONE,
             reservations: Resources::NONE,
+            generic: GenericResources::new(),
             restart: RestartPolicy::default(),
             constraints: Vec::new(),
             replicas_max_per_node: None,

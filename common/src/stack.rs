@@ -3,6 +3,7 @@
 use crate::file::NewFile;
 use crate::id::{FileId, TaskId};
 use crate::name::Name;
+use crate::network::NetworkSpec;
 use crate::service::ServiceSpec;
 
 /// What a user wants of a stack.
@@ -14,6 +15,8 @@ pub struct StackSpec {
     /// Configs and secrets whose content is not in the cluster yet, under the ids by which the
     /// services know them.
     pub files: Vec<(FileId, NewFile)>,
+    /// Its own; those that are external are only named by the services.
+    pub networks: Vec<NetworkSpec>,
     /// What the stack has and this does not name is removed.
     pub prune: bool,
     /// Only these services were chosen: what else the stack has is none of this deployment's.
@@ -43,6 +46,31 @@ pub enum PlannedAction {
     },
     /// The stack has it and the files do not name it.
     Orphan,
+}
+
+/// What a deployment does to one network of the stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkPlan {
+    pub name: Name,
+    pub action: PlannedNetwork,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlannedNetwork {
+    Create {
+        spec: Box<NetworkSpec>,
+    },
+    /// Nobody on it notices.
+    Update {
+        old: Box<NetworkSpec>,
+        new: Box<NetworkSpec>,
+    },
+    /// Another one takes its name, and the tasks on it are replaced.
+    Replace {
+        old: Box<NetworkSpec>,
+        new: Box<NetworkSpec>,
+    },
+    Keep,
 }
 
 /// A task that does not survive a deployment.

@@ -5,7 +5,7 @@ use bollard::models::{ImageSummary, SystemInfo, SystemVersion};
 use common::image::ImageRef;
 use common::node::{Engine, Incapability, NodeDescription};
 use common::platform::Platform;
-use common::resources::Resources;
+use common::resources::{GenericResources, Resources};
 use std::collections::BTreeSet;
 
 const NANOS_PER_CPU: u64 = 1_000_000_000;
@@ -20,6 +20,7 @@ pub(super) fn description(info: &SystemInfo, version: &SystemVersion) -> NodeDes
             cpu_nanos: number(info.ncpu).saturating_mul(NANOS_PER_CPU),
             memory_bytes: number(info.mem_total),
         },
+        generic: generic(info),
         engine: Engine {
             version: version.version.clone().unwrap_or_default(),
             api_version: version.api_version.clone().unwrap_or_default(),
@@ -28,6 +29,17 @@ pub(super) fn description(info: &SystemInfo, version: &SystemVersion) -> NodeDes
         },
         ..host::description()
     }
+}
+
+/// Those that are counted. Of those that have names each, a task would have to be told which one is
+/// its own, and nobody deals them out.
+fn generic(info: &SystemInfo) -> GenericResources {
+    let all = info.generic_resources.iter().flatten();
+    let counted = all.filter_map(|it| {
+        let it = it.discrete_resource_spec.as_ref()?;
+        Some((it.kind.clone()?, u64::try_from(it.value?).ok()?))
+    });
+    counted.collect()
 }
 
 fn label(text: &str) -> (String, String) {
@@ -55,6 +67,7 @@ pub(super) fn references(images: &[ImageSummary]) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bollard::models::{GenericResourcesInner, GenericResourcesInnerDiscreteResourceSpec};
 
     #[test]
     fn a_pi_without_memory_limits() {
@@ -65,6 +78,16 @@ mod tests {
             mem_total: Some(1 << 30),
             labels: Some(vec!["zone=west".to_owned(), "ssd".to_owned()]),
             memory_limit: Some(false),
+            generic_resources: Some(vec![
+                GenericResourcesInner {
+                    named_resource_spec: None,
+                    discrete_resource_spec: Some(GenericResourcesInnerDiscreteResourceSpec {
+                        kind: Some("gpu".to_owned()),
+                        value: Some(2),
+                    }),
+                },
+                GenericResourcesInner::default(),
+            ]),
             cpu_cfs_quota: Some(true),
             ..SystemInfo::default()
         };
@@ -80,6 +103,7 @@ mod tests {
         assert_eq!(description.engine.labels.get("ssd").map(String::as_str), Some(""));
         assert_eq!(description.engine.incapable_of, [Incapability::MemoryLimit]);
         assert_eq!(description.engine.version, "20.10.24");
+        assert_eq!(description.generic, [("gpu".to_owned(), 2)].into());
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub struct Kernel {
     pub capabilities_dropped: Vec<String>,
     pub security_options: Vec<String>,
     pub devices: Vec<Device>,
+    pub device_requests: Vec<DeviceRequest>,
     pub device_cgroup_rules: Vec<String>,
     pub pid: Option<PidNamespace>,
     pub ipc: Option<IpcNamespace>,
@@ -45,6 +46,23 @@ pub struct Device {
     pub target: String,
     /// Of `r`, `w` and `m` (may make it).
     pub permissions: String,
+}
+
+/// Devices that a driver of the engine finds, such as GPUs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceRequest {
+    /// All of them at once.
+    pub capabilities: Vec<String>,
+    pub driver: Option<String>,
+    pub choice: DeviceChoice,
+    pub options: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeviceChoice {
+    All,
+    Count(u64),
+    Ids(Vec<String>),
 }
 
 named! { PidNamespace { Host "host" } }

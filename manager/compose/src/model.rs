@@ -11,6 +11,7 @@ pub use deploy::*;
 pub use mount::*;
 pub use service::*;
 
+pub use common::network::Subnet;
 use common::secret::Secret;
 use common::volume::VolumePolicy;
 use std::collections::BTreeMap;
@@ -71,12 +72,6 @@ pub struct AddressPool {
     pub range: Option<Subnet>,
     pub gateway: Option<IpAddr>,
     pub taken: BTreeMap<String, IpAddr>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Subnet {
-    pub address: IpAddr,
-    pub prefix_bits: u8,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -7,6 +7,7 @@ mod container;
 mod files;
 mod mounts;
 mod network;
+mod networks;
 mod task;
 
 pub use files::{DeclaredFile, files};
@@ -15,6 +16,7 @@ use crate::load::Loaded;
 use crate::model::{Link, Pairs, Service};
 use crate::problem::{Fault, Problem, Problems, Report, quote};
 use common::file::FileKind;
+use common::network::NetworkSpec;
 use common::service::{Dependency, DependencyCondition, ServiceSpec};
 use common::{FileId, Name, NodeId};
 use std::cell::RefCell;
@@ -23,6 +25,8 @@ use std::collections::BTreeMap;
 /// Docker's own, so that people's tools know a stack when they see one.
 const STACK_LABEL: &str = "com.docker.stack.namespace";
 const IMAGE_LABEL: &str = "com.docker.stack.image";
+/// Those that every node has, under the names by which Swarm's files ask for them.
+const NETWORKS_OF_NODES: [&str; 2] = ["host", "none"];
 
 /// What only the place where a deployment is typed knows.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +41,8 @@ pub struct Around<'a> {
 pub struct Specs {
     /// In the order of their names.
     pub services: Vec<ServiceSpec>,
+    /// Those that are made with them.
+    pub networks: Vec<NetworkSpec>,
     pub warnings: Vec<Problem>,
 }
 
@@ -48,11 +54,12 @@ pub fn services(loaded: &Loaded, around: &Around<'_>) -> Result<Specs, Problems>
     };
     let services: Vec<ServiceSpec> = loaded.project.services.iter().filter_map(of).collect();
     let mut report = report.into_inner();
+    let networks = networks::networks(loaded, &mut report);
     if services.iter().any(|it| asks_for_networks(loaded, it)) {
         report.warn(Fault::general("ports and networks are kept, and not served yet"));
     }
     let warnings = loaded.close(report)?;
-    Ok(Specs { services, warnings })
+    Ok(Specs { services, networks, warnings })
 }
 
 /// Every service is on its stack's own network, whether or not somebody asked.

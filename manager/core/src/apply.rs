@@ -3,6 +3,7 @@
 mod services;
 
 use crate::change::{Applied, Batch, Change, Conflict, Event, Unity};
+use crate::ports;
 use crate::state::State;
 use common::node::{Node, NodeStatus, Role};
 use common::secret::Secret;
@@ -22,11 +23,15 @@ impl State {
             Unity::AllOrNothing => {
                 let mut attempt = self.clone();
                 let applied = attempt.apply_each(version, stamp, &batch.changes);
-                if applied.refused.is_empty() {
+                let refused = match ports::taken(self, &attempt, &applied.events) {
+                    Some(conflict) if applied.refused.is_empty() => vec![(0, conflict)],
+                    Some(_) | None => applied.refused,
+                };
+                if refused.is_empty() {
                     *self = attempt;
-                    return applied;
+                    return Applied { refused, events: applied.events };
                 }
-                Applied { events: Vec::new(), ..applied }
+                Applied { refused, events: Vec::new() }
             }
         }
     }
@@ -68,6 +73,7 @@ impl State {
             Change::SetJoinSecret { role, secret } => self.set_join_secret(version, *role, secret),
             Change::File(change) => self.change_file(version, stamp, change),
             Change::Volume(change) => self.change_volume(stamp, change),
+            Change::Network(change) => self.change_network(version, stamp, change),
             Change::AddNode(node) => self.add_node(version, stamp, node),
             Change::SetNodeSpec { node, base, spec } => {
                 if spec.role != Role::Manager && self.is_last_manager(*node) {

@@ -2,12 +2,13 @@
 
 use common::cluster::Cluster;
 use common::file::{File, FileKind};
+use common::network::{NetworkSpec, Protocol, Subnet};
 use common::node::{Node, NodeDescription, NodeKind, NodeSpec, NodeState, Role};
 use common::secret::Secret;
 use common::service::ServiceSpec;
 use common::task::{DesiredState, Observation, Task, TaskState};
 use common::update::{UpdateState, UpdateTrouble};
-use common::{FileId, Name, NodeId, ServiceId, Stamp, TaskId, Timestamp, Version};
+use common::{FileId, Name, NetworkId, NodeId, ServiceId, Stamp, TaskId, Timestamp, Version};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -39,6 +40,7 @@ pub enum Change {
 
     File(FileChange),
     Volume(VolumeChange),
+    Network(NetworkChange),
 
     AddNode(Box<Node>),
     /// `base` is the version of the node that this was decided on.
@@ -154,6 +156,23 @@ pub enum VolumeChange {
     Forget { volume: String, nodes: BTreeSet<NodeId> },
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NetworkChange {
+    Create {
+        id: NetworkId,
+        spec: Box<NetworkSpec>,
+    },
+    /// Only in what its tasks do not depend on.
+    Set {
+        network: NetworkId,
+        base: Version,
+        spec: Box<NetworkSpec>,
+    },
+    Remove {
+        network: NetworkId,
+    },
+}
+
 /// What moved, as keys: whoever cares reads the state again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
@@ -168,6 +187,7 @@ pub enum Event {
     FileChanged(FileId),
     /// Which nodes have which, or are to remove them.
     VolumesChanged,
+    NetworkChanged(NetworkId),
     /// Anything may have moved: a snapshot was installed, or memory was lost.
     Resync,
 }
@@ -219,6 +239,20 @@ pub enum Conflict {
     VolumeInUse { volume: String, services: String },
     #[error("no task on node {node} mounts {volume}")]
     VolumeOfNobody { volume: String, node: NodeId },
+    #[error("there is no network {0}")]
+    NoSuchNetwork(NetworkId),
+    #[error("the name `{0}` is in use by another network")]
+    NetworkNameTaken(Name),
+    #[error("network {name}: the network {owner} has {subnet} already; choose another subnet")]
+    SubnetTaken { name: Name, subnet: Subnet, owner: Name },
+    #[error(
+        "{name}: port {port}/{} is published by {owner} already; publish another one, or take it \
+         away from there first",
+        protocol.as_str()
+    )]
+    PortTaken { name: Name, port: u16, protocol: Protocol, owner: Name },
+    #[error("network {name} is in use by {services}: take it away from there first")]
+    NetworkInUse { name: Name, services: String },
     #[error("the configs and secrets of the cluster would take too much memory: remove some")]
     TooManyFiles,
 }

@@ -129,16 +129,11 @@ pub(crate) fn is_needed(draft: &Draft<'_>, service: &Service) -> bool {
         .filter(|it| depends(it, &service.spec.name))
         // Those that need each other go together.
         .filter(|it| !reaches(draft.state, service, it.id))
-        .any(|it| draft.tasks_of(it.id).any(|task| may_run(draft, task)))
+        .any(|it| draft.tasks_of(it.id).any(|task| draft.may_run(task)))
 }
 
 fn depends(service: &Service, on: &Name) -> bool {
     service.spec.depends_on.iter().any(|it| it.service == *on)
-}
-
-fn may_run(draft: &Draft<'_>, task: &Task) -> bool {
-    let node = task.placement.node().and_then(|it| draft.node(it));
-    !task.status.state.is_terminal() && node.is_some_and(|it| !it.status.state.is_down())
 }
 
 fn reaches(state: &State, from: &Service, to: ServiceId) -> bool {

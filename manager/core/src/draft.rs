@@ -71,6 +71,12 @@ impl<'a> Draft<'a> {
         self.state.nodes().map(|it| self.nodes.get(&it.id).unwrap_or(it))
     }
 
+    /// Whether it has not ended, on a node that is there to run it.
+    pub fn may_run(&self, task: &Task) -> bool {
+        let node = task.placement.node().and_then(|it| self.node(it));
+        !task.status.state.is_terminal() && node.is_some_and(|it| !it.status.state.is_down())
+    }
+
     pub fn service(&self, id: ServiceId) -> Option<&'a Service> {
         self.state.service(id).map(|it| &**it)
     }

@@ -121,10 +121,13 @@ impl State {
             return Err(conflict);
         }
         let key = (file.kind(), file.name.clone());
-        if self.indexes.file_by_name.get(&key) == Some(&id) {
-            self.indexes.file_by_name.remove(&key);
-        }
         self.tables.files.remove(&id);
+        // An older version may be left, to which something can still go back.
+        let left = self.files(key.0).filter(|it| it.name == key.1);
+        match left.max_by_key(|it| it.version).map(|it| it.id) {
+            Some(older) => self.indexes.file_by_name.insert(key, older),
+            None => self.indexes.file_by_name.remove(&key),
+        };
         Ok(Event::FileChanged(id))
     }
 

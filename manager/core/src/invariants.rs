@@ -12,6 +12,7 @@ pub fn violations(state: &State) -> Vec<String> {
     tasks(state, &mut found);
     slots(state, &mut found);
     grants(state, &mut found);
+    networks(state, &mut found);
     found
 }
 
@@ -67,6 +68,24 @@ fn grants(state: &State, found: &mut Vec<String>) {
         for grant in &service.spec.task.container.grants {
             if state.file(grant.file).is_none() {
                 found.push(format!("{} has no {} {}", service.spec.name, grant.kind, grant.name));
+            }
+        }
+    }
+}
+
+/// Nor is it on a network that is gone; and no two networks share addresses, unless one takes
+/// over from the other.
+fn networks(state: &State, found: &mut Vec<String>) {
+    for service in state.active_services() {
+        if let Err(conflict) = state.check_networks(&service.spec) {
+            found.push(format!("{}: {conflict}", service.spec.name));
+        }
+    }
+    for network in state.networks() {
+        let others = state.networks().filter(|it| it.id < network.id);
+        for other in others.filter(|it| it.spec.name != network.spec.name) {
+            if network.spec.subnets().any(|a| other.spec.subnets().any(|b| a.overlaps(b))) {
+                found.push(format!("{} and {} overlap", network.spec.name, other.spec.name));
             }
         }
     }

@@ -241,7 +241,10 @@ impl Leader {
                 }
                 Event::NodeChanged(node) => self.node_changed(node, now, out),
                 Event::VolumesChanged => self.sessions.volumes_changed(),
-                Event::ServiceChanged(_) | Event::ClusterChanged | Event::FileChanged(_) => {}
+                Event::ServiceChanged(_)
+                | Event::ClusterChanged
+                | Event::FileChanged(_)
+                | Event::NetworkChanged(_) => {}
                 Event::Resync => {
                     self.sessions.everything_changed();
                     let nodes: Vec<NodeId> = self.state.nodes().map(|it| it.id).collect();

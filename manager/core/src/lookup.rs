@@ -2,6 +2,7 @@
 
 use crate::state::State;
 use common::file::{File, FileKind};
+use common::network::Network;
 use common::node::Node;
 use common::service::{Service, ServicePhase};
 use common::task::Task;
@@ -41,6 +42,13 @@ pub fn file<'a>(state: &'a State, kind: FileKind, given: &str) -> Result<&'a Arc
     }
     let files = state.files(kind).filter(|it| begins(&it.id.to_string(), given));
     one(kind.as_str(), given, files)
+}
+
+pub fn network<'a>(state: &'a State, given: &str) -> Result<&'a Arc<Network>, NotFound> {
+    if let Some(network) = state.network_named(given) {
+        return Ok(network);
+    }
+    one("network", given, state.networks().filter(|it| begins(&it.id.to_string(), given)))
 }
 
 /// `web.1`

@@ -1,6 +1,6 @@
 //! One path from what is to what should be: new services, failures, failover and repair alike.
 
-use crate::change::{Change, Event, FileChange};
+use crate::change::{Change, Event, FileChange, NetworkChange};
 use crate::dependencies;
 use crate::draft::Draft;
 use crate::scheduler::{self, Waiting};
@@ -18,8 +18,8 @@ pub const CREATED_PER_PLAN_MAX: usize = 1_000;
 #[derive(Debug)]
 pub struct Planner {
     dirty: BTreeSet<ServiceId>,
-    /// A service or a file changed, and some file may be needed no more.
-    files_due: bool,
+    /// A service, a file or a network changed, and some of them may be needed no more.
+    leftovers_due: bool,
     /// Nodes that have spoken of their volumes, or that have tasks of which volumes matter.
     volumes_due: BTreeSet<NodeId>,
     created_max: usize,
@@ -39,15 +39,18 @@ impl Planner {
     pub fn new(created_max: usize) -> Planner {
         Planner {
             dirty: BTreeSet::new(),
-            files_due: false,
+            leftovers_due: false,
             volumes_due: BTreeSet::new(),
             created_max,
         }
     }
 
     pub fn on_event(&mut self, state: &State, event: Event) {
-        self.files_due |= match event {
-            Event::ServiceChanged(_) | Event::FileChanged(_) | Event::Resync => true,
+        self.leftovers_due |= match event {
+            Event::ServiceChanged(_)
+            | Event::FileChanged(_)
+            | Event::NetworkChanged(_)
+            | Event::Resync => true,
             Event::TaskChanged { .. }
             | Event::NodeChanged(_)
             | Event::ClusterChanged
@@ -72,7 +75,7 @@ impl Planner {
                 self.volumes_due.extend(state.nodes().map(|it| it.id));
             }
             Event::VolumesChanged => self.volumes_due.extend(state.nodes().map(|it| it.id)),
-            Event::ClusterChanged | Event::FileChanged(_) => {}
+            Event::ClusterChanged | Event::FileChanged(_) | Event::NetworkChanged(_) => {}
         }
     }
 
@@ -134,9 +137,12 @@ impl Planner {
                 }
             }
         }
-        if std::mem::take(&mut self.files_due) {
+        if std::mem::take(&mut self.leftovers_due) {
             for file in draft.state.unused_files() {
                 draft.push(Change::File(FileChange::Remove { file }));
+            }
+            for network in draft.state.unused_networks() {
+                draft.push(Change::Network(NetworkChange::Remove { network }));
             }
         }
         for node in std::mem::take(&mut self.volumes_due) {

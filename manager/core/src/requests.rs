@@ -5,6 +5,7 @@ mod spec;
 use crate::change::Change;
 use crate::file_requests;
 use crate::lookup::{self, NotFound};
+use crate::network_requests;
 use crate::state::State;
 use common::node::{Availability, Incapability, Node, NodeKind, NodeSpec, Role};
 use common::service::{Mode, ServiceSpec};
@@ -46,6 +47,7 @@ pub fn create_service(state: &State, spec: ServiceSpec, ids: &mut IdGen) -> Answ
         )));
     }
     file_requests::check_grants(state, &spec)?;
+    let spec = network_requests::attach(state, None, spec)?;
     let warnings = warnings(state, &spec);
     let id = ids.service();
     let changes = vec![Change::CreateService { id, spec: Box::new(spec) }];
@@ -130,6 +132,7 @@ pub fn update_service(
              create it anew"
         )));
     }
+    let spec = network_requests::attach(state, Some(&service.spec), spec)?;
     let warnings = warnings(state, &spec);
     let change = Change::SetServiceSpec { service: id, base, spec: Box::new(spec) };
     Ok((vec![change], warnings))

@@ -5,6 +5,7 @@
 //! O(M + N log M).
 
 pub mod filter;
+pub(crate) mod generic;
 mod homes;
 pub(crate) mod images;
 mod rank;
@@ -17,7 +18,6 @@ use crate::dependencies;
 use crate::draft::Draft;
 use crate::state::Load;
 use crate::update;
-use common::resources::Resources;
 use common::service::{Service, TaskSpec};
 use common::task::{DesiredState, Slot, Task};
 use common::update::UpdateOrder;
@@ -90,24 +90,25 @@ fn place_alike(
 
 /// Where a task takes over from another that is stopped before it starts, it may have the
 /// other's room.
-fn room_of_predecessor(draft: &Draft<'_>, wish: Wish<'_>, task: &Task) -> Option<Room> {
+fn room_of_predecessor<'a>(draft: &Draft<'a>, wish: Wish<'_>, task: &Task) -> Option<Room<'a>> {
     if task.desired != DesiredState::Ready {
         return None;
     }
     let is_predecessor = |it: &&Task| it.slot == task.slot && it.id != task.id && it.is_live();
     let predecessor = draft.tasks_of(task.service).find(is_predecessor)?;
     let node = predecessor.placement.node()?;
-    let reserved = match update::order(wish.service) {
-        UpdateOrder::StopFirst => draft.spec(predecessor)?.reservations,
-        UpdateOrder::StartFirst => Resources::NONE,
+    let spec = match update::order(wish.service) {
+        UpdateOrder::StopFirst => Some(&**draft.spec(predecessor)?),
+        UpdateOrder::StartFirst => None,
     };
-    Some(Room { node, reserved })
+    Some(Room { node, spec })
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Room {
+struct Room<'a> {
     node: NodeId,
-    reserved: Resources,
+    /// What is given back for it, if anything is.
+    spec: Option<&'a TaskSpec>,
 }
 
 fn candidates(draft: &Draft<'_>, loads: &BTreeMap<NodeId, Load>, wish: Wish<'_>) -> Vec<Candidate> {
@@ -116,13 +117,14 @@ fn candidates(draft: &Draft<'_>, loads: &BTreeMap<NodeId, Load>, wish: Wish<'_>)
     rank::count_service(draft, wish, &mut candidates);
     images::know(draft, wish, &mut candidates);
     homes::know(draft, wish, &mut candidates);
+    generic::know(draft, wish.spec, &mut candidates);
     candidates
 }
 
 fn place_pinned(
     draft: &mut Draft<'_>,
     wish: Wish<'_>,
-    (task, room, candidate): (TaskId, Option<Room>, Option<&mut Candidate>),
+    (task, room, candidate): (TaskId, Option<Room<'_>>, Option<&mut Candidate>),
     waiting: &mut BTreeMap<TaskId, Waiting>,
 ) {
     let Some(candidate) = candidate else { return };
@@ -138,16 +140,18 @@ fn place_pinned(
     }
 }
 
-fn give_back(candidate: &mut Candidate, room: Option<Room>) {
-    if let Some(room) = room.filter(|it| it.node == candidate.node) {
-        candidate.load.reserved = candidate.load.reserved.saturating_sub(room.reserved);
+fn give_back(candidate: &mut Candidate, room: Option<Room<'_>>) {
+    let here = room.filter(|it| it.node == candidate.node);
+    if let Some(spec) = here.and_then(|it| it.spec) {
+        candidate.load.reserved = candidate.load.reserved.saturating_sub(spec.reservations);
+        generic::give_back(&mut candidate.generic_free, &spec.generic);
     }
 }
 
 fn place_successor(
     draft: &mut Draft<'_>,
     wish: Wish<'_>,
-    (task, room, candidates): (TaskId, Room, &mut [Candidate]),
+    (task, room, candidates): (TaskId, Room<'_>, &mut [Candidate]),
     waiting: &mut BTreeMap<TaskId, Waiting>,
 ) {
     candidates.iter_mut().for_each(|it| give_back(it, Some(room)));

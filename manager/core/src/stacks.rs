@@ -3,11 +3,15 @@
 use crate::change::{Batch, Change, FileChange, Unity};
 use crate::file_requests;
 use crate::lookup::{self, NotFound};
+use crate::network_requests;
+use crate::orchestrator::slot::crowded;
 use crate::requests::{self, Refused};
 use crate::state::State;
 use common::file::{File, NewFile};
 use common::service::{Service, ServiceSpec};
-use common::stack::{PlannedAction, ReplacedTask, ServicePlan, StackSpec};
+use common::stack::{
+    NetworkPlan, PlannedAction, PlannedNetwork, ReplacedTask, ServicePlan, StackSpec,
+};
 use common::task::Task;
 use common::{FileId, IdGen, Name, Version};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +25,7 @@ pub struct Deployment {
     /// By name.
     pub services: Vec<ServicePlan>,
     pub new_files: Vec<Name>,
+    pub networks: Vec<NetworkPlan>,
     pub warnings: Vec<String>,
 }
 
@@ -53,22 +58,25 @@ pub fn deploy(state: &State, wish: StackSpec, ids: &mut IdGen) -> Answer<Deploym
         changes: Vec::new(),
         services: Vec::new(),
         new_files: Vec::new(),
+        networks: Vec::new(),
         warnings: Vec::new(),
     };
-    let StackSpec { name: stack, services: wished, files, prune, is_partial } = wish;
-    // Services are checked against the state as it will be with these files.
+    let StackSpec { name: stack, services: wished, files, networks, prune, is_partial } = wish;
+    // Services are checked against the state as it will be with these files and networks.
     let mut after = state.clone();
     for (id, file) in files {
         let change = new_file(&after, &stack, (id, file))?;
         deployment.new_files.push(change.name.clone());
         let change = Change::File(FileChange::Create(Box::new(change)));
-        let (stamp, changes) = (after.clock(), vec![change.clone()]);
-        let version = Version(after.version().0 + 1);
-        let applied = after.apply(version, &Batch { stamp, unity: Unity::EachAlone, changes });
-        if let Some((_, conflict)) = applied.refused.into_iter().next() {
-            return Err(Refused::Conflict(conflict.to_string()));
+        deployment.go_ahead(&mut after, change)?;
+    }
+    for spec in networks {
+        let name = spec.name.clone();
+        let (action, change) = network_requests::deploy(&after, &stack, spec, ids)?;
+        if let Some(change) = change {
+            deployment.go_ahead(&mut after, change)?;
         }
-        deployment.changes.push(change);
+        deployment.networks.push(NetworkPlan { name, action });
     }
     let mut named = BTreeSet::new();
     for spec in wished {
@@ -86,7 +94,45 @@ pub fn deploy(state: &State, wish: StackSpec, ids: &mut IdGen) -> Answer<Deploym
         plan_orphan(state, orphan, prune, &mut deployment);
     }
     deployment.services.sort_by(|a, b| a.name.cmp(&b.name));
+    check_together(state, &deployment.changes)?;
+    deployment.warnings.extend(left_behind(state, &deployment.networks, &named));
     Ok(deployment)
+}
+
+/// What only shows once everything is there, such as a port that moves from one to another.
+fn check_together(state: &State, changes: &[Change]) -> Answer<()> {
+    let (stamp, changes) = (state.clock(), changes.to_vec());
+    let version = Version(state.version().0 + 1);
+    let applied =
+        state.clone().apply(version, &Batch { stamp, unity: Unity::AllOrNothing, changes });
+    match applied.refused.into_iter().next() {
+        Some((_, conflict)) => Err(Refused::Conflict(conflict.to_string())),
+        None => Ok(()),
+    }
+}
+
+/// Services on a network that another one takes over from, but for those that move along.
+fn left_behind(state: &State, networks: &[NetworkPlan], moving: &BTreeSet<Name>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for NetworkPlan { name, action } in networks {
+        let old = match action {
+            PlannedNetwork::Replace { .. } => state.network_named(name.as_str()),
+            PlannedNetwork::Create { .. }
+            | PlannedNetwork::Update { .. }
+            | PlannedNetwork::Keep => None,
+        };
+        let Some(old) = old else { continue };
+        let staying = state.services_on(old.id).filter(|it| !moving.contains(&it.spec.name));
+        let staying: Vec<&str> = staying.map(|it| it.spec.name.as_str()).collect();
+        if !staying.is_empty() {
+            warnings.push(format!(
+                "network {name} becomes another one, and {} stay on the old one until they are \
+                 deployed or updated as well",
+                staying.join(", ")
+            ));
+        }
+    }
+    warnings
 }
 
 fn new_file(state: &State, stack: &Name, (id, new): (FileId, NewFile)) -> Answer<File> {
@@ -137,7 +183,14 @@ fn plan_service(
         Some(known) => {
             // Counted by hand, so that a service that was forced is not so again by each file.
             let spec = with_force_of(known, spec);
+            let spec = network_requests::attach(state, Some(&known.spec), spec);
+            let spec = spec.map_err(of_service)?;
             if known.spec == spec {
+                if known.update.as_ref().is_some_and(|it| it.state.is_paused()) {
+                    let (service, base, spec) = (known.id, known.version, Box::new(spec));
+                    deployment.changes.push(Change::SetServiceSpec { service, base, spec });
+                    deployment.warn(&name, vec!["its paused update goes on".to_owned()]);
+                }
                 PlannedAction::Keep
             } else {
                 let looked_at = (known.id, known.version);
@@ -161,6 +214,18 @@ fn with_force_of(known: &Service, mut spec: ServiceSpec) -> ServiceSpec {
 }
 
 impl Deployment {
+    /// What is changed before the services are looked at.
+    fn go_ahead(&mut self, after: &mut State, change: Change) -> Answer<()> {
+        let (stamp, changes) = (after.clock(), vec![change.clone()]);
+        let version = Version(after.version().0 + 1);
+        let applied = after.apply(version, &Batch { stamp, unity: Unity::EachAlone, changes });
+        if let Some((_, conflict)) = applied.refused.into_iter().next() {
+            return Err(Refused::Conflict(conflict.to_string()));
+        }
+        self.changes.push(change);
+        Ok(())
+    }
+
     fn warn(&mut self, service: &Name, warnings: Vec<String>) {
         self.warnings.extend(warnings.into_iter().map(|it| format!("{service}: {it}")));
     }
@@ -181,6 +246,9 @@ fn plan_orphan(state: &State, service: &Service, prune: bool, deployment: &mut D
 
 /// The tasks that were made from what the new specification is not content with.
 fn replaced(state: &State, service: &Service, spec: &ServiceSpec) -> Vec<ReplacedTask> {
+    // None of them is of the template that is to come.
+    let tasks = || state.tasks_of(service.id);
+    let crowded = crowded(&spec.task, Version::default(), tasks().map(|it| &**it));
     let stays = |task: &&Arc<Task>| {
         let node = task.placement.node().and_then(|it| state.node(it));
         let fits = |it: &common::node::Node| {
@@ -188,8 +256,9 @@ fn replaced(state: &State, service: &Service, spec: &ServiceSpec) -> Vec<Replace
         };
         spec.task.is_satisfied_by(service.task_spec(task.template))
             && node.is_none_or(|it| fits(it))
+            && !crowded.contains(&task.id)
     };
-    let live = state.tasks_of(service.id).filter(|it| it.is_live());
+    let live = tasks().filter(|it| it.is_live());
     live.filter(|it| !stays(it)).map(|it| replaced_task(state, it)).collect()
 }
 

@@ -2,12 +2,13 @@
 
 use common::cluster::Cluster;
 use common::file::{File, FileKind};
+use common::network::Network;
 use common::node::Node;
 use common::resources::Resources;
 use common::service::{Service, ServicePhase, TaskSpec};
 use common::task::Task;
 use common::volume::Volume;
-use common::{FileId, Name, NodeId, ServiceId, Stamp, TaskId, Version};
+use common::{FileId, Name, NetworkId, NodeId, ServiceId, Stamp, TaskId, Version};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub struct Tables {
     pub(crate) files: BTreeMap<FileId, Arc<File>>,
     #[serde(default)]
     pub(crate) volumes: BTreeMap<String, Arc<Volume>>,
+    #[serde(default)]
+    pub(crate) networks: BTreeMap<NetworkId, Arc<Network>>,
 }
 
 /// What follows from the tables, kept along so that nobody searches.
@@ -49,6 +52,7 @@ pub struct Indexes {
     pub(crate) service_by_name: BTreeMap<String, ServiceId>,
     pub(crate) node_by_name: BTreeMap<String, NodeId>,
     pub(crate) file_by_name: BTreeMap<(FileKind, Name), FileId>,
+    pub(crate) network_by_name: BTreeMap<Name, NetworkId>,
 }
 
 /// What a node's live tasks take of it.
@@ -266,6 +270,9 @@ impl From<Tables> for State {
         }
         for file in state.tables.files.clone().into_values() {
             state.put_file(file);
+        }
+        for network in state.tables.networks.clone().into_values() {
+            state.put_network(network);
         }
         for task in tasks.into_values() {
             state.put_task(task);

@@ -409,3 +409,41 @@ fn only_so_much_history_is_kept() {
         "#]],
     );
 }
+
+#[test]
+fn what_a_node_has_so_many_of_is_counted() {
+    check(
+        "node a generic=gpu:2
+         node b generic=gpu:1
+         node c
+         service web replicas=3 generic=gpu:1
+         plan
+         service big replicas=1 generic=gpu:2
+         plan
+         remove web
+         plan
+         settle",
+        expect![[r#"
+            web.1 on a new
+            web.2 on b new
+            web.3 on a new
+            --
+            big.1 new
+            big.1 waits: no suitable node: 3 lacking gpu (need 2, best has 0)
+            --
+            big.1 on a placed
+            web.1 on a remove
+            web.2 on b remove
+            web.3 on a remove
+            --
+            --
+            web.3 forgotten
+            --
+            web.1 forgotten
+            --
+            --
+            service web dropped
+            web.2 forgotten
+        "#]],
+    );
+}

@@ -367,3 +367,92 @@ fn a_global_service_moves_on_when_its_node_is_back() {
         "#]],
     );
 }
+
+#[test]
+fn a_successor_has_what_its_predecessor_had() {
+    check(
+        "node a generic=gpu:1
+         service web replicas=1 generic=gpu:1
+         settle
+         update web image=web:2
+         settle",
+        expect![[r#"
+            web.1 on a new
+            --
+            --
+            look again in 599999 ms
+            web.1 on a prepared web:2
+            --
+            look again in 599998 ms
+            web.1 on a shutdown
+            --
+            look again in 599996 ms
+            web.1 on a running
+            --
+            look again in 5000 ms
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_too_many_for_a_node_moves_when_it_can() {
+    check(
+        "node a
+         service web replicas=2
+         settle
+         node b
+         update web max-per-node=1
+         settle",
+        expect![[r#"
+            web.1 on a new
+            web.2 on a new
+            --
+            --
+            --
+            look again in 599999 ms
+            web.2 on b prepared
+            --
+            look again in 599998 ms
+            web.2 on a shutdown
+            --
+            look again in 599996 ms
+            web.2 on b running
+            --
+            look again in 5000 ms
+        "#]],
+    );
+}
+
+#[test]
+fn and_stays_while_there_is_nowhere_to_go() {
+    check(
+        "node a
+         service web replicas=2
+         settle
+         update web max-per-node=1
+         settle
+         node b
+         settle",
+        expect![[r#"
+            web.1 on a new
+            web.2 on a new
+            --
+            --
+            --
+            look again in 599999 ms
+            web.2 prepared
+            web.2 waits: no suitable node: 1 with 1 of this service already (the maximum)
+            --
+            look again in 599997 ms
+            web.2 on b placed
+            --
+            look again in 599996 ms
+            web.2 on a shutdown
+            --
+            look again in 599994 ms
+            web.2 on b running
+            --
+            look again in 5000 ms
+        "#]],
+    );
+}

@@ -2,7 +2,7 @@
 
 use super::args::filter::FileFilter;
 use super::args::format::{Format, JsonOnly};
-use super::args::grants::GrantFlags;
+use super::args::grants::GrantWishes;
 use super::args::pairs::parse_label;
 use super::error::CliError;
 use super::out;
@@ -192,11 +192,10 @@ async fn rm(target: &Target, kind: FileKind, given: Rm) -> Result<(), CliError> 
 /// Finds out which configs and secrets are meant, and gives them to the service.
 pub(super) async fn grant(
     target: &Target,
-    flags: &GrantFlags,
+    wishes: GrantWishes<'_>,
     spec: &mut ServiceSpec,
 ) -> Result<(), CliError> {
-    for kind in [FileKind::Secret, FileKind::Config] {
-        let wishes = flags.of(kind);
+    for (kind, wishes) in wishes {
         if wishes.is_empty() {
             continue;
         }

@@ -5,6 +5,7 @@ mod args;
 mod cluster;
 mod error;
 mod file;
+mod network;
 mod node;
 mod out;
 mod progress;
@@ -58,6 +59,9 @@ enum Command {
     /// What the cluster runs
     #[command(subcommand)]
     Service(service::ServiceCommand),
+    /// What its services reach each other by
+    #[command(subcommand)]
+    Network(network::NetworkCommand),
     /// What its containers find as files
     #[command(subcommand)]
     Config(file::FileCommand),
@@ -122,6 +126,7 @@ where
         Command::JoinToken(given) => cluster::join_token(&arguments.host, given).await,
         Command::Node(given) => node::run(&arguments.host, given).await,
         Command::Service(given) => Box::pin(service::run(&arguments.host, given)).await,
+        Command::Network(given) => network::run(&arguments.host, given).await,
         Command::Config(given) => file::run(&arguments.host, FileKind::Config, given).await,
         Command::Secret(given) => file::run(&arguments.host, FileKind::Secret, given).await,
         Command::Stack(given) => Box::pin(stack::run(&arguments.host, given)).await,
@@ -155,6 +160,21 @@ mod tests {
     #[test]
     fn the_flags_do_not_contradict_each_other() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn networks() {
+        for line in [
+            "network create -d overlay --subnet 10.1.0.0/16 --opt encrypted back",
+            "network ls -q --filter driver=overlay --format json",
+            "network inspect back other",
+            "network rm back other",
+            "network prune -f",
+            "stack rm --timeout 5m shop",
+        ] {
+            let parsed = Arguments::try_parse_from(["skep"].into_iter().chain(line.split(' ')));
+            assert!(parsed.is_ok(), "{line}: {parsed:?}");
+        }
     }
 
     #[test]

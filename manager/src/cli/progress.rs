@@ -131,42 +131,45 @@ fn too_late(progress: &Progress, command: &str) -> String {
     format!("the time is over, and it goes on without us: {} (`{command}`)", waits.join("; "))
 }
 
+/// One call for all services, and one for all their tasks.
 async fn look_at(
     client: &mut ControlClient<Channel>,
     watched: &Watched,
 ) -> Result<Progress, CliError> {
-    let mut services = Vec::new();
-    for service in &watched.services {
-        services.push(look(client, *service).await?);
+    let services: Vec<String> = watched.services.iter().map(ToString::to_string).collect();
+    if services.is_empty() {
+        return Ok(of_stack(Vec::new()));
     }
-    if !watched.is_stack
-        && let Some((_, progress)) = services.pop()
-    {
-        return Ok(progress);
-    }
-    Ok(of_stack(services))
-}
-
-async fn look(
-    client: &mut ControlClient<Channel>,
-    service: ServiceId,
-) -> Result<(String, Progress), CliError> {
-    let services = vec![service.to_string()];
-    let request = v1::ListServicesRequest { services: services.clone() };
+    let request = v1::ListServicesRequest { services: services.clone(), with_former: false };
     let found = client.list_services(request).await?.into_inner().services;
     let found: Vec<SeenService> = all(found)?;
-    let found = found.first().ok_or_else(|| Status::not_found("the service was removed"))?;
-    let goal = Goal {
-        desired: found.desired,
-        restart: found.service.spec.task.restart.clone(),
-        is_job: found.service.spec.mode.is_job(),
-        update: found.service.update.clone(),
-    };
     let request = v1::ListTasksRequest { services, ..v1::ListTasksRequest::default() };
     let answer = client.list_tasks(request).await?.into_inner();
-    let tasks: Vec<SeenTask> = all(answer.tasks)?;
     let now = answer.now.map(Stamp::from).unwrap_or_default();
-    Ok((found.service.spec.name.to_string(), survey(&goal, &tasks, now)))
+    let mut tasks: BTreeMap<String, Vec<SeenTask>> = BTreeMap::new();
+    for task in all::<_, SeenTask>(answer.tasks)? {
+        tasks.entry(task.service_name.clone()).or_default().push(task);
+    }
+    let mut seen = found.into_iter().map(|it| {
+        let name = it.service.spec.name.to_string();
+        let tasks = tasks.remove(&name).unwrap_or_default();
+        (name, survey(&goal(&it), &tasks, now))
+    });
+    if watched.is_stack {
+        return Ok(of_stack(seen.collect()));
+    }
+    let (_, progress) = seen.next().ok_or_else(|| Status::not_found("the service was removed"))?;
+    Ok(progress)
+}
+
+fn goal(seen: &SeenService) -> Goal {
+    let spec = &seen.service.spec;
+    Goal {
+        desired: seen.desired,
+        restart: spec.task.restart.clone(),
+        is_job: spec.mode.is_job(),
+        update: seen.service.update.clone(),
+    }
 }
 
 enum Screen {

@@ -2,7 +2,7 @@
 
 pub(super) mod volume;
 
-use common::network::Port;
+use common::network::{Network, Port};
 use common::node::{Availability, NodeDescription, NodeSpec};
 use common::service::Service;
 use common::task::{DesiredState, Failure, Observation, Slot, Task, TaskState};
@@ -61,6 +61,13 @@ impl SeenTask {
             | DesiredState::Remove => self.desired,
         }
     }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct SeenNetwork {
+    pub(super) network: Network,
+    /// Names of those that use it.
+    pub(super) services: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -129,6 +136,14 @@ impl TryFrom<v1::ServiceView> for SeenService {
         let service = view.service.ok_or_else(|| missing("service"))?.try_into()?;
         let v1::ServiceView { running, desired, completed, .. } = view;
         Ok(SeenService { service, running, desired, completed })
+    }
+}
+
+impl TryFrom<v1::NetworkView> for SeenNetwork {
+    type Error = Malformed;
+    fn try_from(view: v1::NetworkView) -> Result<SeenNetwork, Malformed> {
+        let network = view.network.ok_or_else(|| missing("network"))?.try_into()?;
+        Ok(SeenNetwork { network, services: view.services })
     }
 }
 

@@ -3,6 +3,7 @@
 use super::args::filter::ServiceFilter;
 use super::args::format::{Format, JsonOnly};
 use super::args::moment::Moment;
+use super::args::network::NOT_SERVED_YET;
 use super::args::pairs::{EnvWish, parse_env_file};
 use super::args::scale::Scale;
 use super::args::service::{CreateFlags, Surroundings};
@@ -197,10 +198,13 @@ async fn create(target: &Target, given: Create) -> Result<(), CliError> {
     };
     let spec = given.flags.spec(&around);
     let mut spec = spec.map_err(|error| CliError::Usage(error.to_string()))?;
-    file::grant(target, &given.flags.grants, &mut spec).await?;
+    file::grant(target, given.flags.grants.wishes(), &mut spec).await?;
     let request = v1::CreateServiceRequest { spec: Some(v1::ServiceSpec::from(&spec)) };
     let answer = accept(target.control().await?.create_service(request).await?);
     answer.warnings.iter().for_each(|it| out::warning(it));
+    if !spec.ports.is_empty() || !spec.task.networks.is_empty() {
+        out::warning(NOT_SERVED_YET);
+    }
     let id = ServiceId(answer.id);
     out::line(&id.to_string())?;
     if given.waiting.detach {
@@ -220,14 +224,16 @@ fn read_env_files(paths: &[PathBuf]) -> Result<Vec<EnvWish>, CliError> {
     Ok(wishes)
 }
 
-async fn find(target: &Target, services: Vec<String>) -> Result<Vec<SeenService>, CliError> {
-    let request = v1::ListServicesRequest { services };
+async fn find(
+    target: &Target,
+    request: v1::ListServicesRequest,
+) -> Result<Vec<SeenService>, CliError> {
     let answer = accept(target.control().await?.list_services(request).await?);
     Ok(all(answer.services)?)
 }
 
 async fn ls(target: &Target, given: Ls) -> Result<(), CliError> {
-    let mut found = find(target, Vec::new()).await?;
+    let mut found = find(target, v1::ListServicesRequest::default()).await?;
     found.retain(|it| services::matches(it, &given.filters));
     if given.quiet {
         let ids: String = found.iter().map(|it| format!("{}\n", it.service.id)).collect();
@@ -253,7 +259,8 @@ pub(super) fn show_tasks(answer: v1::ListTasksResponse, style: &TaskStyle) -> Re
 }
 
 async fn inspect(target: &Target, given: Inspect) -> Result<(), CliError> {
-    let found = find(target, given.services).await?;
+    let request = v1::ListServicesRequest { services: given.services, with_former: true };
+    let found = find(target, request).await?;
     if !given.pretty {
         return out::write(&service_json::inspect(&found));
     }

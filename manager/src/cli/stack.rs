@@ -1,6 +1,7 @@
 //! `skep stack …`
 
 mod deploying;
+mod ending;
 mod reading;
 
 use super::args::format::Format;
@@ -13,8 +14,10 @@ use super::service::show_tasks;
 use super::target::{Target, accept};
 use clap::{Args, Subcommand};
 use common::Name;
+use common::units::parse_duration;
 use proto::v1;
 use reading::ProjectFlags;
+use std::time::Duration;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum StackCommand {
@@ -78,6 +81,9 @@ pub(super) struct Services {
 pub(super) struct Rm {
     #[command(flatten)]
     waiting: super::service::Waiting,
+    /// Waits no longer than this, as in 5m
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, conflicts_with = "detach")]
+    timeout: Option<Duration>,
     /// Names of stacks
     #[arg(value_name = "STACK", required = true)]
     stacks: Vec<String>,
@@ -107,7 +113,7 @@ async fn ls(target: &Target, given: &Ls) -> Result<(), CliError> {
 
 /// In the order of their names; a stack without any is none.
 async fn services_of(target: &Target, stack: &Name) -> Result<Vec<SeenService>, CliError> {
-    let request = v1::ListServicesRequest { services: Vec::new() };
+    let request = v1::ListServicesRequest::default();
     let answer = accept(target.control().await?.list_services(request).await?);
     let mut found: Vec<SeenService> = all(answer.services)?;
     found.retain(|it| it.service.spec.stack.as_ref() == Some(stack));
@@ -154,5 +160,5 @@ async fn rm(target: &Target, given: Rm) -> Result<(), CliError> {
     if given.waiting.detach {
         return Ok(());
     }
-    deploying::wait_for_end(target, &doomed).await
+    ending::wait(target, &doomed, given.waiting.telling(), given.timeout).await
 }

@@ -1,8 +1,10 @@
 //! `skep service update`, `rollback` and `history`.
 
 use super::args::format::Format;
+use super::args::network::NOT_SERVED_YET;
 use super::args::service_update::UpdateFlags;
 use super::error::CliError;
+use super::file;
 use super::out;
 use super::progress::wait;
 use super::render::history;
@@ -47,7 +49,7 @@ pub(super) struct History {
 }
 
 async fn find(target: &Target, service: String) -> Result<(SeenService, Stamp), CliError> {
-    let request = v1::ListServicesRequest { services: vec![service] };
+    let request = v1::ListServicesRequest { services: vec![service], with_former: true };
     let answer = accept(target.control().await?.list_services(request).await?);
     let found: Vec<SeenService> = all(answer.services)?;
     let now = answer.now.map(Stamp::from).unwrap_or_default();
@@ -63,7 +65,8 @@ pub(super) async fn update(target: &Target, given: Update) -> Result<(), CliErro
     let (found, _) = find(target, given.service.clone()).await?;
     let service = &found.service;
     let edited = given.flags.spec(&service.spec, &|name| std::env::var(name).ok());
-    let spec = edited.map_err(|error| CliError::Usage(error.to_string()))?;
+    let mut spec = edited.map_err(|error| CliError::Usage(error.to_string()))?;
+    file::grant(target, given.flags.grants.wishes(), &mut spec).await?;
     let request = v1::UpdateServiceRequest {
         id: service.id.0,
         version: service.version.0,
@@ -71,6 +74,9 @@ pub(super) async fn update(target: &Target, given: Update) -> Result<(), CliErro
     };
     let answer = accept(target.control().await?.update_service(request).await?);
     answer.warnings.iter().for_each(|it| out::warning(it));
+    if given.flags.asks_for_networks() {
+        out::warning(NOT_SERVED_YET);
+    }
     out::line(&given.service)?;
     if given.waiting.detach {
         return Ok(());

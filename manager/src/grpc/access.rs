@@ -41,6 +41,7 @@ pub fn rule(path: &str) -> Option<(Access, Route)> {
         | "/skep.v1.Control/ListStacks"
         | "/skep.v1.Control/ListFiles"
         | "/skep.v1.Control/ListVolumes"
+        | "/skep.v1.Control/ListNetworks"
         | "/skep.v1.Control/ListNodes" => (Access::Users, Route::LeaderOrStale),
         "/skep.v1.Control/CreateService"
         | "/skep.v1.Control/UpdateService"
@@ -55,6 +56,9 @@ pub fn rule(path: &str) -> Option<(Access, Route)> {
         | "/skep.v1.Control/RemoveFiles"
         | "/skep.v1.Control/RemoveVolumes"
         | "/skep.v1.Control/GetSealingKey"
+        | "/skep.v1.Control/CreateNetwork"
+        | "/skep.v1.Control/RemoveNetworks"
+        | "/skep.v1.Control/PruneNetworks"
         | "/skep.v1.Control/UpdateNode"
         | "/skep.v1.Control/RemoveNode"
         | "/skep.v1.Control/GetJoinToken" => (Access::Users, Route::Leader),
@@ -165,6 +169,8 @@ mod tests {
             ("/skep.v1.Control/CreateFile", [true, false, false, true, false]),
             ("/skep.v1.Control/ListFiles", [true, false, false, true, false]),
             ("/skep.v1.Control/GetSealingKey", [true, false, false, true, false]),
+            ("/skep.v1.Control/PruneNetworks", [true, false, false, true, false]),
+            ("/skep.v1.Control/ListNetworks", [true, false, false, true, false]),
             ("/skep.v1.Ca/Join", [true, true, true, true, true]),
             ("/skep.v1.Ca/Renew", [false, false, true, true, true]),
             ("/skep.v1.Dispatcher/Session", [false, false, true, true, false]),

@@ -1,7 +1,7 @@
 //! What users ask: convert, check, propose, answer. The decisions are in `manager_core`.
 
 use super::gate::ASKED;
-use super::{files, logs, manager, stacks, volumes};
+use super::{files, logs, manager, networks, stacks, volumes};
 use crate::manager::Manager;
 use crate::raft::Leadership;
 use crate::seat::Seat;
@@ -117,7 +117,7 @@ impl Control for ControlService {
         let state = manager.state();
         let view =
             View { state: Arc::clone(&state), memory: Memory::default(), now: manager.now() };
-        let given = request.into_inner().services;
+        let v1::ListServicesRequest { services: given, with_former } = request.into_inner();
         let mut services = Vec::new();
         if given.is_empty() {
             services.extend(state.active_services().map(|it| view.service(it)));
@@ -125,6 +125,11 @@ impl Control for ControlService {
         }
         for given in &given {
             services.push(view.service(lookup::service(&state, given).map_err(not_found)?));
+        }
+        if !with_former {
+            services.iter_mut().filter_map(|it| it.service.as_mut()).for_each(|it| {
+                it.former.clear();
+            });
         }
         let now = Some(v1::Stamp::from(&view.now));
         Ok(Response::new(v1::ListServicesResponse { services, now }))
@@ -227,6 +232,35 @@ impl Control for ControlService {
         _request: Request<v1::Empty>,
     ) -> Answer<v1::GetSealingKeyResponse> {
         files::sealing_key(&manager(&self.seats)?).await.map(Response::new)
+    }
+
+    async fn create_network(
+        &self,
+        request: Request<v1::CreateNetworkRequest>,
+    ) -> Answer<v1::CreateNetworkResponse> {
+        networks::create(&manager(&self.seats)?, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_networks(
+        &self,
+        request: Request<v1::ListNetworksRequest>,
+    ) -> Answer<v1::ListNetworksResponse> {
+        let manager = manager(&self.seats)?;
+        networks::list(&manager.state(), request.get_ref()).map(Response::new)
+    }
+
+    async fn remove_networks(
+        &self,
+        request: Request<v1::RemoveNetworksRequest>,
+    ) -> Answer<v1::Empty> {
+        networks::remove(&manager(&self.seats)?, request.get_ref()).await.map(Response::new)
+    }
+
+    async fn prune_networks(
+        &self,
+        _request: Request<v1::Empty>,
+    ) -> Answer<v1::PruneNetworksResponse> {
+        networks::prune(&manager(&self.seats)?).await.map(Response::new)
     }
 
     async fn deploy_stack(

@@ -7,6 +7,7 @@ mod dispatcher;
 mod files;
 pub mod gate;
 mod logs;
+mod networks;
 mod raft;
 mod stacks;
 mod volumes;

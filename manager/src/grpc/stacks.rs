@@ -23,6 +23,7 @@ pub(super) async fn deploy(
         services: deployment.services.iter().map(v1::ServicePlan::from).collect(),
         new_files: deployment.new_files.iter().map(ToString::to_string).collect(),
         warnings: deployment.warnings,
+        networks: deployment.networks.iter().map(v1::NetworkPlan::from).collect(),
     })
 }
 

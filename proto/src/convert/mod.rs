@@ -14,6 +14,8 @@ mod update;
 #[cfg(test)]
 mod file_round_trip;
 #[cfg(test)]
+mod network_round_trip;
+#[cfg(test)]
 mod round_trip;
 
 pub use assignment::{read_assignment, read_assignments};

@@ -49,6 +49,7 @@ impl TryFrom<v1::NodeDescription> for NodeDescription {
             addresses: addresses.collect::<Result<_, _>>()?,
             platform: required(wire.platform, "description.platform")?,
             resources: required(wire.resources, "description.resources")?,
+            generic: wire.generic,
             engine: required(wire.engine, "description.engine")?,
             program_version: wire.program_version,
         })
@@ -62,6 +63,7 @@ impl From<&NodeDescription> for v1::NodeDescription {
             addresses: description.addresses.iter().map(ToString::to_string).collect(),
             platform: Some((&description.platform).into()),
             resources: Some((&description.resources).into()),
+            generic: description.generic.clone(),
             engine: Some((&description.engine).into()),
             program_version: description.program_version.clone(),
         }

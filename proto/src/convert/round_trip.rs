@@ -24,7 +24,7 @@ use common::update::{
     FailureAction, Ratio, Update, UpdateOrder, UpdatePolicy, UpdateState, UpdateTrouble,
 };
 use common::volume::VolumePolicy;
-use common::{NodeId, ServiceId, Stamp, TaskId, Timestamp, Version, WallTime};
+use common::{NetworkId, NodeId, ServiceId, Stamp, TaskId, Timestamp, Version, WallTime};
 use container::full_container;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -79,12 +79,14 @@ fn full_task_spec() -> TaskSpec {
             ("scratch".to_owned(), VolumePolicy::None),
         ]
         .into(),
+        generic: [("gpu".to_owned(), 2)].into(),
         force: 7,
     }
 }
 
 fn full_networks() -> BTreeMap<String, Attachment> {
     let attachment = Attachment {
+        network: Some(NetworkId(5)),
         aliases: words("web www"),
         links: [("db".to_owned(), "shop_store".parse().expect("a name"))].into(),
         ipv4_address: Some([10, 0, 0, 2].into()),
@@ -204,6 +206,7 @@ fn nodes() {
         addresses: vec![[10, 0, 0, 1].into(), "fe80::1".parse().expect("an address")],
         platform: Platform::from_machine("linux", "armv7l"),
         resources: Resources { cpu_nanos: 4_000_000_000, memory_bytes: 1 << 30 },
+        generic: [("gpu".to_owned(), 2)].into(),
         engine: Engine {
             version: "20.10.24".to_owned(),
             api_version: "1.41".to_owned(),

@@ -165,6 +165,7 @@ impl TryFrom<v1::TaskSpec> for TaskSpec {
             // Nobody who asks for nothing has to say so.
             limits: wire.limits.map(Resources::from).unwrap_or_default(),
             reservations: wire.reservations.map(Resources::from).unwrap_or_default(),
+            generic: wire.generic,
             restart: wire.restart.map(RestartPolicy::try_from).transpose()?.unwrap_or_default(),
             constraints: constraints.collect::<Result<_, _>>()?,
             replicas_max_per_node: wire.replicas_max_per_node,
@@ -184,6 +185,7 @@ impl From<&TaskSpec> for v1::TaskSpec {
             container: Some((&spec.container).into()),
             limits: Some((&spec.limits).into()),
             reservations: Some((&spec.reservations).into()),
+            generic: spec.generic.clone(),
             restart: Some((&spec.restart).into()),
             constraints: spec.constraints.iter().map(ToString::to_string).collect(),
             replicas_max_per_node: spec.replicas_max_per_node,

@@ -3,6 +3,7 @@
 use super::{Malformed, parsed, required};
 use crate::v1;
 use common::file::NewFile;
+use common::network::NetworkSpec;
 use common::service::ServiceSpec;
 use common::stack::{PlannedAction, ReplacedTask, ServicePlan, StackSpec};
 use common::{FileId, TaskId};
@@ -15,10 +16,12 @@ impl TryFrom<v1::StackSpec> for StackSpec {
             Ok((FileId(it.id), file))
         };
         let services = wire.services.into_iter().map(ServiceSpec::try_from);
+        let networks = wire.networks.into_iter().map(NetworkSpec::try_from);
         Ok(StackSpec {
             name: parsed(&wire.name, "stack.name")?,
             services: services.collect::<Result<_, _>>()?,
             files: wire.files.into_iter().map(file).collect::<Result<_, Malformed>>()?,
+            networks: networks.collect::<Result<_, _>>()?,
             prune: wire.prune,
             is_partial: wire.is_partial,
         })
@@ -35,6 +38,7 @@ impl From<&StackSpec> for v1::StackSpec {
             name: stack.name.to_string(),
             services: stack.services.iter().map(v1::ServiceSpec::from).collect(),
             files: stack.files.iter().map(file).collect(),
+            networks: stack.networks.iter().map(v1::NetworkSpec::from).collect(),
             prune: stack.prune,
             is_partial: stack.is_partial,
         }

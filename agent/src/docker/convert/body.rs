@@ -3,13 +3,13 @@
 use super::{CLUSTER_LABEL, NODE_LABEL, STACK_LABEL, TASK_LABEL, mount};
 use crate::containers::Owner;
 use bollard::models::{
-    ContainerCreateBody, DeviceMapping, HostConfig, HostConfigCgroupnsModeEnum,
+    ContainerCreateBody, DeviceMapping, DeviceRequest, HostConfig, HostConfigCgroupnsModeEnum,
     HostConfigLogConfig, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
 use common::assignment::Assignment;
 use common::container::{
-    CgroupNamespace, ContainerNetwork, ContainerSpec, Device, HostAddress, Kernel, Logging, Swap,
-    Ulimit,
+    CgroupNamespace, ContainerNetwork, ContainerSpec, Device, DeviceChoice,
+    DeviceRequest as WishedDevices, HostAddress, Kernel, Logging, Swap, Ulimit,
 };
 use common::service::TaskSpec;
 use std::collections::{BTreeMap, HashMap};
@@ -22,7 +22,7 @@ pub(in crate::docker) fn container(owner: Owner, assignment: &Assignment) -> Con
         // Empty and absent are two things to the engine here: no entry point, and the image's own.
         entrypoint: spec.entrypoint.clone(),
         cmd: spec.args.clone(),
-        env: said(&spec.env),
+        env: said(&environment(&assignment.spec)),
         labels: Some(labels(owner, assignment)),
         hostname: spec.hostname.clone(),
         domainname: spec.domain_name.clone(),
@@ -35,6 +35,13 @@ pub(in crate::docker) fn container(owner: Owner, assignment: &Assignment) -> Con
         host_config: Some(host_config(&assignment.spec)),
         ..ContainerCreateBody::default()
     }
+}
+
+/// With what is reserved for it, as Swarm tells it.
+fn environment(task: &TaskSpec) -> Vec<String> {
+    let reserved = task.generic.iter();
+    let told = reserved.map(|(kind, n)| format!("DOCKER_RESOURCE_{}={n}", kind.to_uppercase()));
+    task.container.env.iter().cloned().chain(told).collect()
 }
 
 fn said(texts: &[String]) -> Option<Vec<String>> {
@@ -110,6 +117,7 @@ fn log_config(logging: &Logging) -> HostConfigLogConfig {
 
 fn kernel(kernel: &Kernel) -> HostConfig {
     let devices: Vec<DeviceMapping> = kernel.devices.iter().map(device).collect();
+    let requests: Vec<DeviceRequest> = kernel.device_requests.iter().map(device_request).collect();
     let ulimits: Vec<ResourcesUlimits> = kernel.ulimits.iter().map(ulimit).collect();
     // The engine has no such option: its own command line says it by empty lists as well.
     let (unmasks, security): (Vec<String>, Vec<String>) =
@@ -123,6 +131,7 @@ fn kernel(kernel: &Kernel) -> HostConfig {
         masked_paths: unmasked.clone(),
         readonly_paths: unmasked,
         devices: (!devices.is_empty()).then_some(devices),
+        device_requests: (!requests.is_empty()).then_some(requests),
         device_cgroup_rules: said(&kernel.device_cgroup_rules),
         pid_mode: kernel.pid.map(|it| it.as_str().to_owned()),
         ipc_mode: kernel.ipc.map(|it| it.as_str().to_owned()),
@@ -162,6 +171,22 @@ fn device(device: &Device) -> DeviceMapping {
         path_on_host: Some(device.source.clone()),
         path_in_container: Some(device.target.clone()),
         cgroup_permissions: Some(device.permissions.clone()),
+    }
+}
+
+/// To the engine, -1 is all, and ids stand in place of a number.
+fn device_request(request: &WishedDevices) -> DeviceRequest {
+    let (count, ids) = match &request.choice {
+        DeviceChoice::All => (Some(-1), None),
+        DeviceChoice::Count(count) => (Some(signed(*count)), None),
+        DeviceChoice::Ids(ids) => (None, Some(ids.clone())),
+    };
+    DeviceRequest {
+        driver: request.driver.clone(),
+        count,
+        device_ids: ids,
+        capabilities: Some(vec![request.capabilities.clone()]),
+        options: pairs(&request.options),
     }
 }
 

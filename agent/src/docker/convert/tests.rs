@@ -8,9 +8,10 @@ use agent_core::health::Health;
 use bollard::models::ContainerSummary;
 use common::assignment::Assignment;
 use common::container::{
-    Access, BindMount, CgroupNamespace, ContainerNetwork, ContainerSpec, Device, Dns, HostAddress,
-    IpcNamespace, Kernel, Logging, MissingPath, Mount, MountSource, PidNamespace, Propagation,
-    Recursion, Swap, TmpfsMount, Ulimit, UserNamespace, UtsNamespace, VolumeMount,
+    Access, BindMount, CgroupNamespace, ContainerNetwork, ContainerSpec, Device, DeviceChoice,
+    DeviceRequest, Dns, HostAddress, IpcNamespace, Kernel, Logging, MissingPath, Mount,
+    MountSource, PidNamespace, Propagation, Recursion, Swap, TmpfsMount, Ulimit, UserNamespace,
+    UtsNamespace, VolumeMount,
 };
 use common::resources::Resources;
 use common::service::TaskSpec;
@@ -36,6 +37,7 @@ fn assignment(container: ContainerSpec) -> Assignment {
             pids_max: Some(50),
             limits: Resources { cpu_nanos: 500_000_000, memory_bytes: 64 << 20 },
             reservations: Resources { cpu_nanos: 0, memory_bytes: 32 << 20 },
+            generic: [("gpu".to_owned(), 2)].into(),
             ..TaskSpec::of_container(container)
         }),
     }
@@ -341,6 +343,17 @@ fn names_addresses_and_small_things() {
     );
 }
 
+fn device_requests() -> Vec<DeviceRequest> {
+    let choices = [DeviceChoice::All, DeviceChoice::Count(2), DeviceChoice::Ids(words("0 3"))];
+    let request = |choice| DeviceRequest {
+        capabilities: words("gpu compute"),
+        driver: Some("nvidia".to_owned()),
+        choice,
+        options: [("a".to_owned(), "b".to_owned())].into(),
+    };
+    choices.into_iter().map(request).collect()
+}
+
 #[test]
 fn the_kernel_s_part() {
     let pairs = |name: &str, value: &str| [(name.to_owned(), value.to_owned())].into();
@@ -354,6 +367,7 @@ fn the_kernel_s_part() {
             target: "/dev/b".to_owned(),
             permissions: "r".to_owned(),
         }],
+        device_requests: device_requests(),
         device_cgroup_rules: vec!["c 1:3 mr".to_owned()],
         pid: Some(PidNamespace::Host),
         ipc: Some(IpcNamespace::Shareable),
@@ -380,35 +394,36 @@ fn the_kernel_s_part() {
     check_difference(
         ContainerSpec { kernel, ..spec() },
         expect![[r#"
-        CapAdd ["NET_ADMIN"]
-        CapDrop ["ALL"]
-        CgroupParent "/parent"
-        CgroupnsMode "private"
-        CpuPeriod 4
-        CpuQuota -1
-        CpuRealtimePeriod 5
-        CpuRealtimeRuntime 6
-        CpuShares 3
-        CpusetCpus "0-1"
-        DeviceCgroupRules ["c 1:3 mr"]
-        Devices [{"CgroupPermissions":"r","PathInContainer":"/dev/b","PathOnHost":"/dev/a"}]
-        IpcMode "shareable"
-        MaskedPaths []
-        MemorySwap -1
-        MemorySwappiness 0
-        OomKillDisable true
-        OomScoreAdj -1
-        PidMode "host"
-        Privileged true
-        ReadonlyPaths []
-        Runtime "runc"
-        SecurityOpt ["no-new-privileges"]
-        ShmSize 1048576
-        StorageOpt {"size":"1G"}
-        Sysctls {"net.core.somaxconn":"1024"}
-        UTSMode "host"
-        Ulimits [{"Hard":-1,"Name":"nofile","Soft":1}]
-        UsernsMode "host""#]],
+            CapAdd ["NET_ADMIN"]
+            CapDrop ["ALL"]
+            CgroupParent "/parent"
+            CgroupnsMode "private"
+            CpuPeriod 4
+            CpuQuota -1
+            CpuRealtimePeriod 5
+            CpuRealtimeRuntime 6
+            CpuShares 3
+            CpusetCpus "0-1"
+            DeviceCgroupRules ["c 1:3 mr"]
+            DeviceRequests [{"Capabilities":[["gpu","compute"]],"Count":-1,"Driver":"nvidia","Options":{"a":"b"}},{"Capabilities":[["gpu","compute"]],"Count":2,"Driver":"nvidia","Options":{"a":"b"}},{"Capabilities":[["gpu","compute"]],"DeviceIDs":["0","3"],"Driver":"nvidia","Options":{"a":"b"}}]
+            Devices [{"CgroupPermissions":"r","PathInContainer":"/dev/b","PathOnHost":"/dev/a"}]
+            IpcMode "shareable"
+            MaskedPaths []
+            MemorySwap -1
+            MemorySwappiness 0
+            OomKillDisable true
+            OomScoreAdj -1
+            PidMode "host"
+            Privileged true
+            ReadonlyPaths []
+            Runtime "runc"
+            SecurityOpt ["no-new-privileges"]
+            ShmSize 1048576
+            StorageOpt {"size":"1G"}
+            Sysctls {"net.core.somaxconn":"1024"}
+            UTSMode "host"
+            Ulimits [{"Hard":-1,"Name":"nofile","Soft":1}]
+            UsernsMode "host""#]],
     );
 }
 

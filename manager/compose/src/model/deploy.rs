@@ -5,7 +5,9 @@
 
 use super::Pairs;
 use common::constraint::Constraint;
+pub use common::container::{DeviceChoice, DeviceRequest};
 pub use common::network::Endpoint;
+use common::resources::GenericResources;
 use std::time::Duration;
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -51,29 +53,8 @@ pub struct Limits {
 pub struct Reservations {
     pub cpu_nanos: Option<u64>,
     pub memory_bytes: Option<u64>,
-    pub generic: Vec<GenericResource>,
+    pub generic: GenericResources,
     pub devices: Vec<DeviceRequest>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GenericResource {
-    pub kind: String,
-    pub value: u64,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeviceRequest {
-    pub capabilities: Vec<String>,
-    pub driver: Option<String>,
-    pub choice: DeviceChoice,
-    pub options: Pairs,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DeviceChoice {
-    All,
-    Count(u64),
-    Ids(Vec<String>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

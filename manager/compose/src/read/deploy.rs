@@ -2,8 +2,8 @@
 
 use super::fields::Fields;
 use crate::model::{
-    Deploy, DeviceChoice, DeviceRequest, Endpoint, FailureAction, GenericResource, Limits, Mode,
-    Reservations, RestartCondition, RestartPolicy, UpdateOrder, UpdatePolicy,
+    Deploy, DeviceChoice, DeviceRequest, Endpoint, FailureAction, Limits, Mode, Reservations,
+    RestartCondition, RestartPolicy, UpdateOrder, UpdatePolicy,
 };
 use crate::problem::{Fault, quote};
 use common::constraint::Constraint;
@@ -157,10 +157,10 @@ fn reservations(service: &Fields<'_>, deploy: Option<&Fields<'_>>) -> Reservatio
     }
 }
 
-fn generic_resource(fields: &Fields<'_>) -> Option<GenericResource> {
+fn generic_resource(fields: &Fields<'_>) -> Option<(String, u64)> {
     let discrete = fields.object("discrete_resource_spec")?;
     match (discrete.word("kind"), discrete.number("value")) {
-        (Some(kind), Some(value)) => Some(GenericResource { kind, value }),
+        (Some(kind), Some(value)) => Some((kind, value)),
         (_, _) => {
             let text = "a generic resource wants a `kind` and a whole `value`";
             fields.reader.error(Fault::new(fields.at(), text));

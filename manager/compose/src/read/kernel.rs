@@ -15,6 +15,8 @@ pub(super) fn kernel(fields: &Fields<'_>) -> Kernel {
         capabilities_dropped: fields.texts("cap_drop"),
         security_options: fields.texts("security_opt"),
         devices: fields.items("devices").iter().filter_map(device).collect(),
+        // They stand among the reservations.
+        device_requests: Vec::new(),
         device_cgroup_rules: fields.texts("device_cgroup_rules"),
         pid: own_or(fields, "pid", PidNamespace::WORDS),
         ipc: own_or(fields, "ipc", IpcNamespace::WORDS),

@@ -57,6 +57,7 @@ fn mode(fields: &Fields<'_>) -> Mode {
 
 fn attachment(fields: &Fields<'_>) -> Attachment {
     Attachment {
+        network: None,
         aliases: fields.texts("aliases"),
         links: BTreeMap::new(),
         ipv4_address: address(fields, "ipv4_address"),

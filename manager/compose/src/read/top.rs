@@ -48,12 +48,11 @@ pub(super) fn network(stack: &str, key: &str, fields: &Fields<'_>) -> Network {
 fn pool(fields: &Fields<'_>) -> AddressPool {
     let subnet = |key| {
         let text = fields.word(key)?;
-        let subnet = parse_subnet(&text);
-        if subnet.is_none() {
-            let text = format!("{} is not a network such as 10.1.0.0/16", quote(&text));
-            fields.reader.error(Fault::new(fields.node(key)?.at, text));
+        let subnet = text.parse::<Subnet>();
+        if let Err(bad) = &subnet {
+            fields.reader.error(Fault::new(fields.node(key)?.at, bad.to_string()));
         }
-        subnet
+        subnet.ok()
     };
     let taken = fields.pairs("aux_addresses").into_iter().filter_map(|(name, text)| {
         let address = text.parse::<IpAddr>();
@@ -69,14 +68,6 @@ fn pool(fields: &Fields<'_>) -> AddressPool {
         gateway: address(fields, "gateway"),
         taken: taken.collect(),
     }
-}
-
-fn parse_subnet(text: &str) -> Option<Subnet> {
-    let (address, bits) = text.split_once('/')?;
-    let address: IpAddr = address.parse().ok()?;
-    let bits_max = if address.is_ipv4() { 32 } else { 128 };
-    let prefix_bits = bits.parse().ok().filter(|bits| *bits <= bits_max)?;
-    Some(Subnet { address, prefix_bits })
 }
 
 pub(super) fn address(fields: &Fields<'_>, key: &'static str) -> Option<IpAddr> {

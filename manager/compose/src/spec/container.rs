@@ -1,9 +1,9 @@
 //! What runs in a task of a service.
 
 use super::{Source, stack_labels};
-use crate::model::{Grant, ServiceNetwork};
+use crate::model::Grant;
 use crate::problem::quote;
-use common::container::{ContainerNetwork, ContainerSpec, Dns, STOP_GRACE_DEFAULT};
+use common::container::{ContainerSpec, Dns, Kernel, STOP_GRACE_DEFAULT};
 use common::file::{self, FileKind, GRANT_MODE_DEFAULT};
 
 impl Source<'_> {
@@ -31,11 +31,7 @@ impl Source<'_> {
             tty: it.tty,
             stdin_open: it.stdin_open,
             read_only: it.read_only,
-            network: match &it.network {
-                ServiceNetwork::Host => ContainerNetwork::Host,
-                ServiceNetwork::None => ContainerNetwork::None,
-                ServiceNetwork::Attached { .. } => ContainerNetwork::Engine,
-            },
+            network: self.container_network(),
             dns: Dns {
                 servers: it.dns.clone(),
                 search: it.dns_search.clone(),
@@ -43,7 +39,10 @@ impl Source<'_> {
             },
             extra_hosts: it.extra_hosts.clone(),
             logging: it.logging.clone(),
-            kernel: it.kernel.clone(),
+            kernel: Kernel {
+                device_requests: it.deploy.reservations.devices.clone(),
+                ..it.kernel.clone()
+            },
             grants: self.grants(),
         }
     }

@@ -1,18 +1,43 @@
 //! What a service reaches, and by which names.
 
-use super::Source;
+use super::{NETWORKS_OF_NODES, Source};
 use crate::model::{Attachment, Link, Named, Service, ServiceNetwork};
 use common::Name;
+use common::container::ContainerNetwork;
 use std::collections::BTreeMap;
 
 impl Source<'_> {
+    pub(super) fn container_network(&self) -> ContainerNetwork {
+        match &self.service.network {
+            ServiceNetwork::Host => ContainerNetwork::Host,
+            ServiceNetwork::None => ContainerNetwork::None,
+            ServiceNetwork::Attached { networks, .. } => {
+                let names: Vec<&str> = networks.keys().map(|key| self.network_name(key)).collect();
+                let own = names.iter().find(|it| NETWORKS_OF_NODES.contains(*it));
+                if own.is_some() && names.len() > 1 {
+                    let text = "a network of the node itself goes together with no other";
+                    self.error(&["networks"], text);
+                }
+                match own {
+                    Some(&"host") => ContainerNetwork::Host,
+                    Some(_) => ContainerNetwork::None,
+                    None => ContainerNetwork::Engine,
+                }
+            }
+        }
+    }
+
+    fn network_name(&self, key: &str) -> &str {
+        self.loaded.project.networks[key].owner.name()
+    }
+
     /// By their full names.
     pub(super) fn networks(&self) -> BTreeMap<String, Attachment> {
         let full = |(key, given): (&String, &Attachment)| {
-            let name = self.loaded.project.networks[key].owner.name().to_owned();
-            (name, self.attachment(key, given))
+            (self.network_name(key).to_owned(), self.attachment(key, given))
         };
-        attachments(self.service).map(|it| it.iter().map(full).collect()).unwrap_or_default()
+        let all = attachments(self.service).into_iter().flatten().map(full);
+        all.filter(|(name, _)| !NETWORKS_OF_NODES.contains(&name.as_str())).collect()
     }
 
     fn attachment(&self, network: &str, given: &Attachment) -> Attachment {

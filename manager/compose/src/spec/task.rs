@@ -14,6 +14,7 @@ impl Source<'_> {
         TaskSpec {
             limits: resources(limits.cpu_nanos, limits.memory_bytes),
             reservations: resources(reservations.cpu_nanos, reservations.memory_bytes),
+            generic: reservations.generic.clone(),
             restart: restart(&self.service.deploy),
             constraints: self.constraints(),
             replicas_max_per_node: self.service.deploy.replicas_max_per_node,
@@ -46,32 +47,11 @@ impl Source<'_> {
     }
 
     fn warn_of_what_is_to_come(&self) {
-        let reserved = &self.service.deploy.reservations;
-        let at = |key| ["deploy", "resources", "reservations", key];
-        if !reserved.generic.is_empty() {
-            let text = "generic resources are not reserved yet: tasks run wherever else they fit";
-            self.warn(&at("generic_resources"), text);
-        }
         if self.service.at_most_one {
             let text = "`x-at-most-one` is not carried out yet: beside a task on a node that is \
                         only cut off, a second one is started";
             self.warn(&["x-at-most-one"], text);
         }
-        if !reserved.devices.is_empty() {
-            let text = "requests for devices such as GPUs are not carried out yet: containers run \
-                        without them";
-            let has_gpus = self.is_written(&["gpus"]);
-            let at = if has_gpus { &["gpus"][..] } else { &at("devices")[..] };
-            self.warn(at, text);
-        }
-    }
-
-    fn is_written(&self, path: &[&str]) -> bool {
-        let at = |path: &[&str]| {
-            let whole: Vec<&str> = ["services", self.key].iter().chain(path).copied().collect();
-            self.loaded.position(&whole)
-        };
-        at(path) != at(&[])
     }
 }
 

@@ -8,5 +8,6 @@ mod keys;
 mod malformed;
 mod model;
 mod selection;
+mod spec_networks;
 mod specs;
 mod stacks;

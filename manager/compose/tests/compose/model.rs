@@ -182,15 +182,15 @@ fn networks() {
         ],
         expect![[r#"
             networks: [n, default]
-              Attached { networks: {"default": Attachment { aliases: [], links: {}, ipv4_address: None, ipv6_address: None, priority: 0, driver_options: {} }, "n": Attachment { aliases: [], links: {}, ipv4_address: None, ipv6_address: None, priority: 0, driver_options: {} }}, links: [] }
+              Attached { networks: {"default": Attachment { network: None, aliases: [], links: {}, ipv4_address: None, ipv6_address: None, priority: 0, driver_options: {} }, "n": Attachment { network: None, aliases: [], links: {}, ipv4_address: None, ipv6_address: None, priority: 0, driver_options: {} }}, links: [] }
             networks: {n: {aliases: [x], ipv4_address: 10.0.0.2, priority: 5}}
-              Attached { networks: {"n": Attachment { aliases: ["x"], links: {}, ipv4_address: Some(10.0.0.2), ipv6_address: None, priority: 5, driver_options: {} }}, links: [] }
+              Attached { networks: {"n": Attachment { network: None, aliases: ["x"], links: {}, ipv4_address: Some(10.0.0.2), ipv6_address: None, priority: 5, driver_options: {} }}, links: [] }
             links: ['a:b']
-              Attached { networks: {"default": Attachment { aliases: [], links: {}, ipv4_address: None, ipv6_address: None, priority: 0, driver_options: {} }}, links: [Link { service: "a", alias: "b" }] }
+              Attached { networks: {"default": Attachment { network: None, aliases: [], links: {}, ipv4_address: None, ipv6_address: None, priority: 0, driver_options: {} }}, links: [Link { service: "a", alias: "b" }] }
             network_mode: host
               Host
             network_mode: bridge
-              Attached { networks: {"default": Attachment { aliases: [], links: {}, ipv4_address: None, ipv6_address: None, priority: 0, driver_options: {} }}, links: [] }
+              Attached { networks: {"default": Attachment { network: None, aliases: [], links: {}, ipv4_address: None, ipv6_address: None, priority: 0, driver_options: {} }}, links: [] }
               warning: compose.yml:4:19: `network_mode: bridge` is ignored: the service joins the stack's networks
             network_mode: 'container:x'
               error: compose.yml:4:19: `network_mode: container:x` is refused; there are `host` and `none`; tasks may run on different nodes and share no network otherwise than by `networks`

@@ -4,6 +4,7 @@ use crate::door::{Memory, request};
 use crate::{keys, stacks};
 use common::container::ContainerSpec;
 use common::file::FileKind;
+use common::network::NetworkSpec;
 use common::service::{Mode, ServiceSpec, TaskSpec};
 use common::{FileId, Name, NodeId};
 use compose::spec::{self, Around, Specs};
@@ -22,7 +23,7 @@ fn files(loaded: &Loaded) -> Result<Files, Problems> {
     Ok(files.map(|(it, id)| ((it.kind, it.key), (FileId(id), it.name))).collect())
 }
 
-fn specs(loaded: &Loaded) -> Result<Specs, Problems> {
+pub(super) fn specs(loaded: &Loaded) -> Result<Specs, Problems> {
     spec::services(loaded, &Around { node: Some(NODE), files: &files(loaded)? })
 }
 
@@ -61,8 +62,18 @@ fn differences(spec: &ServiceSpec) -> Vec<String> {
     lines(spec).into_iter().filter(|line| !plain.contains(line)).collect()
 }
 
-fn shown(outcome: Result<Specs, Problems>) -> String {
-    let Specs { services, warnings } = match outcome {
+fn network_differences(network: NetworkSpec) -> Vec<String> {
+    let lines = |spec: &NetworkSpec| {
+        let mut lines = Vec::new();
+        flatten("", &serde_json::to_value(spec).expect("it is data"), &mut lines);
+        lines
+    };
+    let plain = lines(&NetworkSpec::new(network.name.clone()));
+    lines(&network).into_iter().filter(|it| !plain.contains(it)).collect()
+}
+
+pub(super) fn shown(outcome: Result<Specs, Problems>) -> String {
+    let Specs { services, networks, warnings } = match outcome {
         Ok(specs) => specs,
         Err(problems) => return format!("{problems}\n"),
     };
@@ -70,6 +81,12 @@ fn shown(outcome: Result<Specs, Problems>) -> String {
     for spec in services {
         writeln!(text, "{} of {}", spec.name, spec.task.container.image).expect("text");
         for line in differences(&spec) {
+            writeln!(text, "  {line}").expect("text");
+        }
+    }
+    for network in networks {
+        writeln!(text, "network {}", network.name).expect("text");
+        for line in network_differences(network) {
             writeln!(text, "  {line}").expect("text");
         }
     }
@@ -114,7 +131,7 @@ fn nothing_is_lost() {
     expect_file!["../everything.specs"].assert_eq(&shown(Ok(specs)));
 }
 
-fn loaded(text: &str, change: impl Fn(&mut Request)) -> Loaded {
+pub(super) fn loaded(text: &str, change: impl Fn(&mut Request)) -> Loaded {
     let mut request = request(&["compose.yml"]);
     change(&mut request);
     compose::load(&request, &Memory::of(&[("compose.yml", text)]))
@@ -133,12 +150,12 @@ fn with(case: &str) -> Result<Specs, Problems> {
 
 /// Each case is added to a service with an image: what differs because of it.
 #[track_caller]
-fn check(cases: &[&str], expected: Expect) {
+pub(super) fn check(cases: &[&str], expected: Expect) {
     let plain = lines(&with("").expect("there is little to it").services[0]);
     let mut found = String::new();
     for case in cases {
         let lines: String = match with(case) {
-            Ok(Specs { services, warnings }) => {
+            Ok(Specs { services, warnings, .. }) => {
                 let lines = lines(&services[0]).into_iter().filter(|it| !plain.contains(it));
                 // What is said of no place is said of every deployment.
                 let warnings = warnings.iter().filter(|it| it.at.is_some());
@@ -150,79 +167,6 @@ fn check(cases: &[&str], expected: Expect) {
         found += &format!("{case}\n{lines}");
     }
     expected.assert_eq(&found);
-}
-
-#[test]
-fn networks_and_ports() {
-    check(
-        &[
-            "container_name: me",
-            "networks: [n, out, default]",
-            "networks: {n: {aliases: [x, a], ipv4_address: 10.0.0.2, priority: 5}}",
-            "links: [b, 'b:other', 'a:self']",
-            "links: ['b:other']\n    networks: [n]",
-            "ports: ['80:81', '53:53/udp', '8080']\n    deploy: {endpoint_mode: dnsrr}",
-            "ports: [{target: 80, published: 81, mode: host, host_ip: 127.0.0.1}]",
-        ],
-        expect![[r#"
-            container_name: me
-              task.networks.demo_default.aliases = ["a","me"]
-            networks: [n, out, default]
-              task.networks.demo_n.aliases = ["a"]
-              task.networks.demo_n.driver_options = {}
-              task.networks.demo_n.ipv4_address = null
-              task.networks.demo_n.ipv6_address = null
-              task.networks.demo_n.links = {}
-              task.networks.demo_n.priority = 0
-              task.networks.out.aliases = ["a"]
-              task.networks.out.driver_options = {}
-              task.networks.out.ipv4_address = null
-              task.networks.out.ipv6_address = null
-              task.networks.out.links = {}
-              task.networks.out.priority = 0
-            networks: {n: {aliases: [x, a], ipv4_address: 10.0.0.2, priority: 5}}
-              task.networks.demo_n.aliases = ["x","a"]
-              task.networks.demo_n.driver_options = {}
-              task.networks.demo_n.ipv4_address = "10.0.0.2"
-              task.networks.demo_n.ipv6_address = null
-              task.networks.demo_n.links = {}
-              task.networks.demo_n.priority = 5
-            links: [b, 'b:other', 'a:self']
-              depends_on = [{"condition":"Started","required":true,"service":"demo_b"}]
-              task.networks.demo_default.links.b = "demo_b"
-              task.networks.demo_default.links.other = "demo_b"
-              task.networks.demo_default.links.self = "demo_a"
-            links: ['b:other']
-                networks: [n]
-              depends_on = [{"condition":"Started","required":true,"service":"demo_b"}]
-              task.networks.demo_n.aliases = ["a"]
-              task.networks.demo_n.driver_options = {}
-              task.networks.demo_n.ipv4_address = null
-              task.networks.demo_n.ipv6_address = null
-              task.networks.demo_n.links = {}
-              task.networks.demo_n.priority = 0
-            ports: ['80:81', '53:53/udp', '8080']
-                deploy: {endpoint_mode: dnsrr}
-              endpoint = "DnsRoundRobin"
-              ports = [{"host_ip":null,"mode":"Ingress","protocol":"Tcp","published":80,"target":81},{"host_ip":null,"mode":"Ingress","protocol":"Udp","published":53,"target":53},{"host_ip":null,"mode":"Ingress","protocol":"Tcp","published":null,"target":8080}]
-            ports: [{target: 80, published: 81, mode: host, host_ip: 127.0.0.1}]
-              ports = [{"host_ip":"127.0.0.1","mode":"Host","protocol":"Tcp","published":81,"target":80}]
-        "#]],
-    );
-}
-
-#[test]
-fn that_nothing_is_served_yet_is_told_once_and_to_whom_it_concerns() {
-    let served = "ports and networks are kept, and not served yet";
-    for (services, expected) in [
-        ("{a: {image: a, network_mode: none}, b: {image: b, network_mode: host}}", vec![]),
-        ("{a: {image: a, network_mode: host, ports: ['80:80']}}", vec![served]),
-        ("{a: {image: a}, b: {image: b, ports: ['80:80']}}", vec![served]),
-    ] {
-        let specs = specs(&loaded(&format!("services: {services}"), |_| {})).expect("it fits");
-        let warnings: Vec<String> = specs.warnings.iter().map(ToString::to_string).collect();
-        assert_eq!(warnings, expected, "{services}");
-    }
 }
 
 #[test]
@@ -368,27 +312,33 @@ fn grants() {
 }
 
 #[test]
-fn what_is_not_done_is_told() {
-    let devices = "deploy: {resources: {reservations: {devices: [{capabilities: [gpu]}]}}}";
-    let generic = "deploy: {resources: {reservations: {generic_resources: \
-                   [{discrete_resource_spec: {kind: gpu, value: 2}}]}}}";
+fn what_else_is_reserved() {
     check(
-        &["gpus: all", devices, generic],
+        &[
+            "gpus: all",
+            "deploy: {resources: {reservations: {devices: [{capabilities: [gpu], count: 2}]}}}",
+            "deploy: {resources: {reservations: {generic_resources: \
+             [{discrete_resource_spec: {kind: gpu, value: 2}}]}}}",
+        ],
         expect![[r#"
-        gpus: all
-          warning: compose.yml:4:5: requests for devices such as GPUs are not carried out yet: containers run without them
-        deploy: {resources: {reservations: {devices: [{capabilities: [gpu]}]}}}
-          warning: compose.yml:4:41: requests for devices such as GPUs are not carried out yet: containers run without them
-        deploy: {resources: {reservations: {generic_resources: [{discrete_resource_spec: {kind: gpu, value: 2}}]}}}
-          warning: compose.yml:4:41: generic resources are not reserved yet: tasks run wherever else they fit
-    "#]],
+            gpus: all
+              task.container.kernel.device_requests = [{"capabilities":["gpu"],"choice":"All","driver":null,"options":{}}]
+            deploy: {resources: {reservations: {devices: [{capabilities: [gpu], count: 2}]}}}
+              task.container.kernel.device_requests = [{"capabilities":["gpu"],"choice":{"Count":2},"driver":null,"options":{}}]
+            deploy: {resources: {reservations: {generic_resources: [{discrete_resource_spec: {kind: gpu, value: 2}}]}}}
+              task.generic.gpu = 2
+        "#]],
     );
-    let text = format!("services:\n  a:\n    image: a\n    {generic}\n");
-    let strict = loaded(&text, |it| it.strictness = Strictness::Strict);
+}
+
+#[test]
+fn what_is_not_done_is_told() {
+    let text = "services: {a: {image: a, networks: [n]}}\nnetworks: {n: {driver: bridge}}\n";
+    let strict = loaded(text, |it| it.strictness = Strictness::Strict);
     expect![[r#"
-        compose.yml:4:41: generic resources are not reserved yet: tasks run wherever else they fit
-    "#]]
-    .assert_eq(&shown(specs(&strict)));
+        ports and networks are kept, and not served yet
+        compose.yml:2:16: `driver: bridge` is ignored: the network spans all nodes, as `overlay` says
+    "#]].assert_eq(&shown(specs(&strict)));
     let text = "services: {a: {image: a, volumes: ['v:/v']}}\nvolumes:\n  v:\n    \
                 x-volume-policy: strict\n";
     expect![[r#"
@@ -405,6 +355,9 @@ fn what_is_not_done_is_told() {
           task.networks.demo_default.links = {}
           task.networks.demo_default.priority = 0
           task.volume_policies.demo_v = "Strict"
+        network demo_default
+          labels.com.docker.stack.namespace = "demo"
+          stack = "demo"
     "#]].assert_eq(&shown(specs(&loaded(text, |_| {}))));
 }
 

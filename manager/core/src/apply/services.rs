@@ -27,6 +27,7 @@ impl State {
             return Err(Conflict::ServiceNameTaken(spec.name.to_string()));
         }
         self.check_grants(spec)?;
+        self.check_networks(spec)?;
         self.put_service(Arc::new(Service::new(id, spec.clone(), version, stamp)));
         Ok(Event::ServiceChanged(id))
     }
@@ -48,6 +49,7 @@ impl State {
         spec: &ServiceSpec,
     ) -> Outcome {
         self.check_grants(spec)?;
+        self.check_networks(spec)?;
         let mut service = self.active_service(id, Some(base))?;
         let base = base_of_update(&service);
         let state = UpdateState::Updating;
@@ -74,6 +76,7 @@ impl State {
         let former = service.former.iter().find(|it| it.number == to);
         let spec = &former.ok_or(Conflict::NoSuchFormer(to))?.spec;
         self.check_grants(spec)?;
+        self.check_networks(spec)?;
         let spec = ServiceSpec { mode: service.spec.mode, ..(**spec).clone() };
         let update = Update {
             state: UpdateState::RollingBack,

@@ -3,10 +3,10 @@
 use crate::draft::Draft;
 use crate::restart::{self, Restart};
 use crate::update;
-use common::service::Service;
+use common::service::{Service, TaskSpec};
 use common::task::{DesiredState, Slot, Task, TaskState};
 use common::{NodeId, TaskId, Timestamp, Version};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the tasks of one slot come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,8 @@ pub(crate) fn slots(draft: &Draft<'_>, service: &Service) -> BTreeMap<Slot, Slot
             tasks_by_slot.entry(task.slot).or_default().push(task);
         }
     }
-    let mut currency = Currency { service, known: Vec::new() };
+    let crowded = crowded(&service.spec.task, service.template, draft.tasks_of(service.id));
+    let mut currency = Currency { service, crowded, known: Vec::new() };
     tasks_by_slot
         .into_iter()
         .map(|(slot, tasks)| (slot, view(draft, &mut currency, tasks)))
@@ -63,7 +64,8 @@ pub(crate) fn slots(draft: &Draft<'_>, service: &Service) -> BTreeMap<Slot, Slot
 
 fn view(draft: &Draft<'_>, currency: &mut Currency<'_>, mut tasks: Vec<&Task>) -> SlotView {
     tasks.sort_by_key(|it| (it.created.at, it.id));
-    let is_stopping = tasks.iter().any(|it| is_stopping(draft, it));
+    let is_stopping =
+        tasks.iter().any(|it| it.desired > DesiredState::Running && draft.may_run(it));
     let failed = tasks.iter().rev().find_map(|it| update::failure(currency.service, it));
     let mut live = Vec::new();
     for task in tasks.iter().filter(|it| it.is_live()) {
@@ -91,15 +93,32 @@ fn view(draft: &Draft<'_>, currency: &mut Currency<'_>, mut tasks: Vec<&Task>) -
     SlotView { live, is_stopping, restart, last, failed }
 }
 
-fn is_stopping(draft: &Draft<'_>, task: &Task) -> bool {
-    let may_still_end = task.desired > DesiredState::Running && !task.status.state.is_terminal();
-    let node = task.placement.node().and_then(|it| draft.node(it));
-    may_still_end && node.is_some_and(|it| !it.status.state.is_down())
+/// The tasks of each node that are more than the specification allows there now. Those stay that
+/// were made from it, and then the oldest.
+pub(crate) fn crowded<'t>(
+    spec: &TaskSpec,
+    template: Version,
+    tasks: impl Iterator<Item = &'t Task>,
+) -> BTreeSet<TaskId> {
+    let Some(most) = spec.replicas_max_per_node else { return BTreeSet::new() };
+    let mut tasks_by_node: BTreeMap<NodeId, Vec<&Task>> = BTreeMap::new();
+    for task in tasks.filter(|it| it.is_live()) {
+        if let Some(node) = task.placement.node() {
+            tasks_by_node.entry(node).or_default().push(task);
+        }
+    }
+    let mut crowded = BTreeSet::new();
+    for mut tasks in tasks_by_node.into_values() {
+        tasks.sort_by_key(|it| (it.template != template, it.created.at, it.id));
+        crowded.extend(tasks.iter().skip(most as usize).map(|it| it.id));
+    }
+    crowded
 }
 
 /// Which tasks may go on as they are.
 struct Currency<'a> {
     service: &'a Service,
+    crowded: BTreeSet<TaskId>,
     /// By template, whether what was made from it does for the service as it is now.
     known: Vec<(Version, bool)>,
 }
@@ -122,7 +141,7 @@ impl Currency<'_> {
         });
         let node = task.placement.node().and_then(|it| draft.node(it));
         let fits = node.is_some_and(|it| spec.constraints.iter().all(|c| c.matches(&it.traits())));
-        satisfies && (fits || task.status.state.is_terminal())
+        satisfies && (fits || task.status.state.is_terminal()) && !self.crowded.contains(&task.id)
     }
 }
 

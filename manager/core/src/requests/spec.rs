@@ -84,10 +84,19 @@ fn check_resources(task: &TaskSpec) -> Checked {
                 [limit.cpu_nanos, reserved.cpu_nanos].map(|it| display_cpus(it).to_string());
             format!("the CPU limit ({limit}) is below the reservation ({reserved})")
         }),
+        (task.generic.iter().any(|(kind, amount)| !is_kind(kind) || *amount == 0), &|| {
+            "a generic resource has a kind of one word and a number above 0, as in gpu=2".to_owned()
+        }),
         (task.pids_max == Some(0), &|| {
             "a task of at most 0 processes would run nothing: leave it out".to_owned()
         }),
     ])
+}
+
+/// It becomes part of a variable's name.
+fn is_kind(text: &str) -> bool {
+    let is_good = |it: char| it.is_alphanumeric() || matches!(it, '-' | '_' | '.');
+    !text.is_empty() && text.chars().all(is_good)
 }
 
 fn check_placement(task: &TaskSpec) -> Checked {

@@ -1,12 +1,13 @@
 //! Hard conditions, each with its refusal. Reads a node and a wish and changes neither.
 
+use super::generic;
 use super::homes::HomeView;
 use super::images::ImageView;
 use crate::draft::Draft;
 use crate::state::Load;
 use common::constraint::Constraint;
 use common::node::{Availability, Node, NodeState};
-use common::resources::{Resources, Shortage};
+use common::resources::{GenericResources, Resources, Shortage};
 use common::service::TaskSpec;
 use common::{NodeId, Timestamp};
 use std::collections::BTreeMap;
@@ -26,6 +27,12 @@ pub enum Refusal {
     Resources {
         shortage: Shortage,
         free: Resources,
+    },
+    /// Of what only people know the meaning of.
+    Generic {
+        kind: String,
+        needed: u64,
+        free: u64,
     },
     MaxPerNode(u32),
     /// The data is on other nodes, named in words.
@@ -64,6 +71,8 @@ pub struct Candidate {
     pub recent_failures: u32,
     pub(crate) image: ImageView,
     pub(crate) home: HomeView,
+    /// Of what only people know the meaning of; nothing where nobody asks for it.
+    pub(crate) generic_free: GenericResources,
 }
 
 impl Candidate {
@@ -76,6 +85,7 @@ impl Candidate {
             recent_failures: 0,
             image: ImageView::default(),
             home: HomeView::default(),
+            generic_free: GenericResources::new(),
         }
     }
 
@@ -87,6 +97,7 @@ impl Candidate {
     pub(crate) fn take(&mut self, spec: &TaskSpec) {
         self.load.reserved = self.load.reserved.saturating_add(spec.reservations);
         self.load.tasks += 1;
+        generic::take(&mut self.generic_free, &spec.generic);
         self.of_service += 1;
         self.image.on_trial = !self.image.at_hand;
     }
@@ -107,6 +118,7 @@ pub(crate) fn check(
     if let Some(shortage) = candidate.free().shortage_for(spec.reservations) {
         return Err(Refusal::Resources { shortage, free: candidate.free() });
     }
+    generic::check(&candidate.generic_free, spec)?;
     match spec.replicas_max_per_node {
         Some(max) if candidate.of_service >= max => return Err(Refusal::MaxPerNode(max)),
         Some(_) | None => {}

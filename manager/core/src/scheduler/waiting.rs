@@ -52,6 +52,7 @@ fn over_at(refusal: &Refusal) -> Option<Timestamp> {
         | Refusal::Draining
         | Refusal::Constraint(_)
         | Refusal::Resources { .. }
+        | Refusal::Generic { .. }
         | Refusal::MaxPerNode(_)
         | Refusal::VolumeElsewhere { .. }
         | Refusal::VolumeLost { .. }
@@ -102,6 +103,7 @@ fn kind(refusal: &Refusal) -> String {
             };
             format!("lacking {lacking}")
         }
+        Refusal::Generic { kind, .. } => format!("lacking {kind}"),
         Refusal::MaxPerNode(max) => format!("with {max} of this service already (the maximum)"),
         Refusal::VolumeElsewhere { volume, on } => {
             format!("without the data of volume {volume} (it is on {on})")
@@ -121,26 +123,23 @@ fn kind(refusal: &Refusal) -> String {
 
 /// The least that is missing, over all nodes that lack resources.
 fn best(refusals: &[&Refusal]) -> String {
-    let shortages = refusals.iter().filter_map(|it| match it {
-        Refusal::Resources { shortage, free } => Some((shortage, free)),
-        Refusal::Joining
-        | Refusal::Down
-        | Refusal::Unsteady { .. }
-        | Refusal::Paused
-        | Refusal::Draining
-        | Refusal::Constraint(_)
-        | Refusal::MaxPerNode(_)
-        | Refusal::VolumeElsewhere { .. }
-        | Refusal::VolumeLost { .. }
-        | Refusal::VolumesUnsaid { .. }
-        | Refusal::VolumeLeaving { .. }
-        | Refusal::ImageMissing { .. }
-        | Refusal::ImageOnTrial => None,
+    let shortages = refusals.iter().filter_map(|it| {
+        let Refusal::Resources { shortage, free } = it else { return None };
+        Some((shortage, free))
     });
+    if let Some((needed, free)) = refusals.iter().filter_map(|it| generic(it)).max_by_key(|it| it.1)
+    {
+        return format!(" (need {needed}, best has {free})");
+    }
     match shortages.min_by_key(|(shortage, _)| (shortage.memory_bytes, shortage.cpu_nanos)) {
         Some((shortage, free)) => format!(" ({})", shortage_in_words(*shortage, *free)),
         None => String::new(),
     }
+}
+
+fn generic(refusal: &Refusal) -> Option<(u64, u64)> {
+    let Refusal::Generic { needed, free, .. } = refusal else { return None };
+    Some((*needed, *free))
 }
 
 fn shortage_in_words(shortage: Shortage, free: Resources) -> String {

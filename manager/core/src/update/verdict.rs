@@ -9,7 +9,7 @@ use common::service::{Former, RestartCondition, Service};
 use common::task::{DesiredState, Failure, Slot, Task, TaskState};
 use common::update::{FailureAction, Update, UpdateState, UpdateTrouble};
 use common::{NodeId, TaskId, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 const IN_TOUCH_LOOK: Duration = Duration::from_millis(500);
@@ -185,7 +185,7 @@ pub(super) fn on_progress(
 /// An update to an image that nobody has fails once all were tried: nothing has stopped for it, and
 /// whoever asked is still there to hear of a wrong name, or of a registry that does not answer.
 pub(crate) fn nobody_has_image(draft: &mut Draft<'_>, waiting: &BTreeMap<TaskId, Waiting>) {
-    let mut asked = std::collections::BTreeSet::new();
+    let mut asked = BTreeSet::new();
     let state = draft.state;
     for (id, why) in waiting {
         let Some(task) = draft.task(*id) else { continue };
@@ -218,6 +218,7 @@ fn is_hopeless(why: &Waiting) -> bool {
         | Refusal::Resources { .. }
         | Refusal::VolumeLeaving { .. }
         | Refusal::VolumesUnsaid { .. }
+        | Refusal::Generic { .. }
         | Refusal::ImageOnTrial => true,
     };
     match why {

@@ -165,7 +165,11 @@ pub(crate) fn scale(world: &mut World) {
 
 pub(crate) fn remove_service(world: &mut World) {
     let Some(name) = some_service(world) else { return };
-    if let Ok(changes) = requests::remove_services(world.log.state(), &[name]) {
+    // Together with others now and then, as in a stack.
+    let all: Vec<String> =
+        world.log.state().active_services().map(|it| it.spec.name.to_string()).collect();
+    let names = if world.one_in(3) { all } else { vec![name] };
+    if let Ok(changes) = requests::remove_services(world.log.state(), &names) {
         world.ask(changes);
     }
 }

@@ -3,8 +3,8 @@
 //! A story is a line per happening:
 //!
 //! ```text
-//! node a memory=1g cpus=2 label=zone=west role=manager
-//! service web replicas=3 image=web:1 reserve=300m constraint=node.labels.zone==west
+//! node a memory=1g cpus=2 generic=gpu:2 label=zone=west role=manager
+//! service web replicas=3 image=web:1 reserve=300m generic=gpu:1 constraint=node.labels.zone==west
 //!             restart=any delay=5s attempts=2 window=10s max-per-node=1 | global
 //!             parallelism=1 order=start-first action=rollback monitor=5s ratio=0.3
 //!             deadline=10m update-delay=1s needs=db:healthy,migrate:complete,cache?
@@ -21,16 +21,15 @@
 //! plan
 //! ```
 
-use common::container::{Access, ContainerSpec, Mount, MountSource, VolumeMount};
+mod settings;
+
+use common::container::ContainerSpec;
 use common::node::{Availability, DownReason, Node, NodeKind, NodeSpec, NodeState, Role};
 use common::resources::Resources;
-use common::service::{
-    Dependency, DependencyCondition, Mode, RestartCondition, ServiceSpec, TaskSpec,
-};
+use common::service::{Mode, ServiceSpec, TaskSpec};
 use common::task::{DesiredState, Failure, Observation, Slot, Task, TaskState};
 use common::units::{parse_bytes, parse_cpus, parse_duration};
-use common::update::{FailureAction, Ratio, UpdateOrder, UpdatePolicy, UpdateTrouble};
-use common::volume::VolumePolicy;
+use common::update::UpdateTrouble;
 use common::{IdGen, NodeId, ServiceId, Stamp, TaskId, Timestamp, Version, WallTime};
 use manager_core::change::{Batch, Change, Event, Unity, VolumeChange};
 use manager_core::draft::Draft;
@@ -39,7 +38,8 @@ use manager_core::planner::Planner;
 use manager_core::soft::Soft;
 use manager_core::state::State;
 use manager_core::volume_requests::{self, Removal};
-use std::collections::{BTreeMap, BTreeSet};
+use settings::{configure, generic, pairs};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -277,6 +277,7 @@ impl World {
             cpu_nanos: parse_cpus(get("cpus", "4")).expect("cpus"),
             memory_bytes: parse_bytes(get("memory", "1g")).expect("memory"),
         };
+        node.description.generic = generic(given.get("generic").copied());
         node.status.state = NodeState::Ready;
         self.soft.set_in_touch(id, true);
         self.soft.set_volumes(id, BTreeSet::new());
@@ -427,90 +428,6 @@ impl World {
     }
 }
 
-fn configure(spec: &mut ServiceSpec, settings: &[&str]) {
-    let given = pairs(settings);
-    let get = |key: &str| given.get(key).copied();
-    let duration = |key: &str| get(key).map(|it| parse_duration(it).expect("a duration"));
-    let number = |key: &str| get(key).map(|it| it.parse::<u32>().expect("a number"));
-    if let (Some(replicas), Mode::Replicated { replicas: wanted }) =
-        (number("replicas"), &mut spec.mode)
-    {
-        *wanted = replicas;
-    }
-    if let Some(needs) = get("needs") {
-        spec.depends_on = needs.split(',').map(dependency).collect();
-    }
-    configure_update(&mut spec.update, &given);
-    spec.rollback = UpdatePolicy { on_failure: FailureAction::Pause, ..spec.update.clone() };
-    let task = Arc::make_mut(&mut spec.task);
-    task.container.image =
-        get("image").map_or(task.container.image.clone(), |it| it.parse().expect("an image"));
-    if let Some(reserve) = get("reserve") {
-        task.reservations.memory_bytes = parse_bytes(reserve).expect("it");
-    }
-    if let Some((name, policy)) = get("volume").map(|it| it.split_once(':').unwrap_or((it, ""))) {
-        let volume = VolumeMount { name: Some(name.to_owned()), ..VolumeMount::default() };
-        let source = MountSource::Volume(volume);
-        let target = "/data".to_owned();
-        task.container.mounts = vec![Mount { target, access: Access::ReadWrite, source }];
-        let known = VolumePolicy::WORDS.iter().find(|(word, _)| *word == policy);
-        task.volume_policies = known.map(|(_, it)| (name.to_owned(), *it)).into_iter().collect();
-    }
-    if let Some(constraint) = get("constraint") {
-        task.constraints = vec![constraint.parse().expect("a constraint")];
-    }
-    task.replicas_max_per_node = number("max-per-node").or(task.replicas_max_per_node);
-    task.restart.condition = match get("restart") {
-        Some("none") => RestartCondition::Never,
-        Some("on-failure") => RestartCondition::OnFailure,
-        Some("any") => RestartCondition::Any,
-        None => task.restart.condition,
-        Some(other) => panic!("no such condition: {other}"),
-    };
-    task.restart.delay = duration("delay").unwrap_or(task.restart.delay);
-    task.restart.attempts_max = number("attempts").or(task.restart.attempts_max);
-    task.restart.window = duration("window").unwrap_or(task.restart.window);
-    task.force = number("force").map_or(task.force, u64::from);
-}
-
-/// `db`, `db:healthy`, `migrate:complete`, `cache?` for what need not be there.
-fn dependency(text: &str) -> Dependency {
-    let (text, required) = text.strip_suffix('?').map_or((text, true), |it| (it, false));
-    let (name, condition) = match text.split_once(':') {
-        None => (text, DependencyCondition::Started),
-        Some((name, "healthy")) => (name, DependencyCondition::Healthy),
-        Some((name, "complete")) => (name, DependencyCondition::CompletedSuccessfully),
-        Some(other) => panic!("no such condition: {other:?}"),
-    };
-    Dependency { service: name.parse().expect("a name"), condition, required }
-}
-
-fn configure_update(policy: &mut UpdatePolicy, given: &BTreeMap<&str, &str>) {
-    let get = |key: &str| given.get(key).copied();
-    let duration = |key: &str| get(key).map(|it| parse_duration(it).expect("a duration"));
-    policy.parallelism =
-        get("parallelism").map_or(policy.parallelism, |it| it.parse().expect("a number"));
-    policy.order = match get("order") {
-        Some("start-first") => UpdateOrder::StartFirst,
-        Some("stop-first") => UpdateOrder::StopFirst,
-        None => policy.order,
-        Some(other) => panic!("no such order: {other}"),
-    };
-    policy.on_failure = match get("action") {
-        Some("pause") => FailureAction::Pause,
-        Some("continue") => FailureAction::Continue,
-        Some("rollback") => FailureAction::Rollback,
-        None => policy.on_failure,
-        Some(other) => panic!("no such action: {other}"),
-    };
-    let ratio = get("ratio").map(|it| it.parse().expect("a number"));
-    policy.failure_ratio_max =
-        ratio.map_or(policy.failure_ratio_max, |it| Ratio::from_share(it).expect("a share"));
-    policy.monitor = duration("monitor").unwrap_or(policy.monitor);
-    policy.delay = duration("update-delay").unwrap_or(policy.delay);
-    policy.progress_deadline = duration("deadline").unwrap_or(policy.progress_deadline);
-}
-
 /// Tasks are told apart by their slots here.
 fn without_ids(trouble: &UpdateTrouble) -> String {
     let words = trouble.to_string();
@@ -522,8 +439,4 @@ fn without_ids(trouble: &UpdateTrouble) -> String {
 
 fn full(image: &str) -> String {
     image.parse::<common::image::ImageRef>().expect("an image").full().to_owned()
-}
-
-fn pairs<'a>(settings: &[&'a str]) -> BTreeMap<&'a str, &'a str> {
-    settings.iter().map(|it| it.split_once('=').unwrap_or((it, ""))).collect()
 }

@@ -22,6 +22,11 @@ pub(in crate::cli) enum BadService {
     RelativePath { flag: &'static str, value: String },
     #[error("--no-healthcheck goes with none of the --health-… flags")]
     HealthAndNone,
+    #[error(
+        "the network `{0}` is each node's own and goes together with no other: leave one of them \
+         out (--network-rm {0} takes it away)"
+    )]
+    NetworkOfNodeAndOthers(&'static str),
     #[error("--mount-add names the target `{0}` twice")]
     MountTwice(String),
 }

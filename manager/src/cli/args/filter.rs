@@ -177,6 +177,33 @@ impl FromStr for VolumeFilter {
     }
 }
 
+/// Of networks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) enum NetworkFilter {
+    Id(String),
+    Name(String),
+    Label(LabelFilter),
+    Driver(String),
+    Scope(String),
+}
+
+const NETWORK_KEYS: &str = "id, name, label, driver and scope";
+
+impl FromStr for NetworkFilter {
+    type Err = BadFilter;
+    fn from_str(text: &str) -> Result<Self, BadFilter> {
+        let (key, value) = split(text, NETWORK_KEYS)?;
+        Ok(match key {
+            "id" => Self::Id(value.to_owned()),
+            "name" => Self::Name(value.to_owned()),
+            "label" => Self::Label(LabelFilter::parse(value)),
+            "driver" => Self::Driver(value.to_owned()),
+            "scope" => Self::Scope(value.to_owned()),
+            _ => return Err(unknown(key, NETWORK_KEYS)),
+        })
+    }
+}
+
 fn split<'a>(text: &'a str, known: &'static str) -> Result<(&'a str, &'a str), BadFilter> {
     match text.split_once('=') {
         Some((key, value)) if !value.is_empty() => Ok((key, value)),

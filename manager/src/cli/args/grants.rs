@@ -16,12 +16,45 @@ pub(in crate::cli) struct GrantFlags {
     configs: Vec<GrantWish>,
 }
 
+#[derive(Debug, Args)]
+pub(in crate::cli) struct GrantUpdateFlags {
+    /// A secret for its containers
+    #[arg(long = "secret-add", value_name = "SECRET", value_parser = parse_grant)]
+    secrets_added: Vec<GrantWish>,
+    /// Takes a secret away, by its name or ID
+    #[arg(long = "secret-rm", value_name = "SECRET")]
+    secrets_removed: Vec<String>,
+    /// A config for its containers
+    #[arg(long = "config-add", value_name = "CONFIG", value_parser = parse_grant)]
+    configs_added: Vec<GrantWish>,
+    /// Takes a config away, by its name or ID
+    #[arg(long = "config-rm", value_name = "CONFIG")]
+    configs_removed: Vec<String>,
+}
+
+/// Wishes by what they are for.
+pub(in crate::cli) type GrantWishes<'a> = [(FileKind, &'a [GrantWish]); 2];
+
 impl GrantFlags {
-    pub(in crate::cli) fn of(&self, kind: FileKind) -> &[GrantWish] {
-        match kind {
-            FileKind::Config => &self.configs,
-            FileKind::Secret => &self.secrets,
-        }
+    pub(in crate::cli) fn wishes(&self) -> GrantWishes<'_> {
+        [(FileKind::Secret, &self.secrets), (FileKind::Config, &self.configs)]
+    }
+}
+
+impl GrantUpdateFlags {
+    pub(in crate::cli) fn wishes(&self) -> GrantWishes<'_> {
+        [(FileKind::Secret, &self.secrets_added), (FileKind::Config, &self.configs_added)]
+    }
+
+    /// Before others are added, so that one flag may give away what another one takes.
+    pub(super) fn remove(&self, grants: &mut Vec<Grant>) {
+        grants.retain(|it| {
+            let removed = match it.kind {
+                FileKind::Secret => &self.secrets_removed,
+                FileKind::Config => &self.configs_removed,
+            };
+            !removed.iter().any(|given| *given == it.name.as_str() || *given == it.file.to_string())
+        });
     }
 }
 

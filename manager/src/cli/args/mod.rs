@@ -1,6 +1,7 @@
 //! What was typed, turned into what is meant. Pure: the environment and files are arguments.
 
 pub(super) mod address;
+mod attachments;
 mod bad_service;
 pub(super) mod choices;
 pub(super) mod filter;
@@ -13,7 +14,9 @@ pub(super) mod later;
 pub(super) mod made_up_name;
 pub(super) mod moment;
 pub(super) mod mount;
+pub(super) mod network;
 pub(super) mod pairs;
+pub(super) mod ports;
 pub(super) mod scale;
 pub(super) mod service;
 pub(super) mod service_update;

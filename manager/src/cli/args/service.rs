@@ -1,5 +1,6 @@
 //! The flags of `service create`, and the service that they describe.
 
+use super::attachments::NetworkFlags;
 use super::bad_service::BadService;
 use super::choices::{ModeWord, parse_mode};
 use super::grants::GrantFlags;
@@ -7,16 +8,18 @@ use super::groups::{
     CapabilityFlags, HealthFlags, KernelFlags, LogFlags, ResourceFlags, RestartFlags,
     RollbackPolicyFlags, RunFlags, UpdatePolicyFlags,
 };
-use super::later::LaterFlags;
+use super::later::RefusedFlags;
 use super::mount::parse_mount;
 use super::pairs::{EnvWish, environment, parse_env, parse_label};
+use super::ports::PublishFlags;
 use super::values::{
-    Host, NamedUlimit, parse_device, parse_host, parse_preference, parse_sysctl, parse_ulimit,
+    Host, NamedUlimit, parse_device, parse_generic, parse_host, parse_preference, parse_sysctl,
+    parse_ulimit,
 };
 use clap::Args;
 use common::Name;
 use common::constraint::Constraint;
-use common::container::{ContainerNetwork, ContainerSpec, Device, Mount};
+use common::container::{ContainerSpec, Device, Mount};
 use common::image::ImageRef;
 use common::service::{Mode, ServiceSpec, TaskSpec};
 use std::net::IpAddr;
@@ -70,8 +73,15 @@ pub(in crate::cli) struct CreateFlags {
     rollback: RollbackPolicyFlags,
     #[command(flatten)]
     pub(in crate::cli) grants: GrantFlags,
+    /// What else a node must have free for a task, as in gpu=2
+    #[arg(long = "generic-resource", value_name = "KIND=NUMBER", value_parser = parse_generic)]
+    generic: Vec<(String, u64)>,
     #[command(flatten)]
-    later: LaterFlags,
+    networks: NetworkFlags,
+    #[command(flatten)]
+    publish: PublishFlags,
+    #[command(flatten)]
+    refused: RefusedFlags,
     /// The image, and what runs in place of its command
     #[arg(
         required = true,
@@ -123,21 +133,6 @@ pub(in crate::cli) struct ListFlags {
     /// What the security modules are told, as in no-new-privileges
     #[arg(long = "security-opt", value_name = "OPTION")]
     security_options: Vec<String>,
-    /// host: the node's own; none: no network at all
-    #[arg(long, value_name = "NETWORK", value_parser = parse_network)]
-    network: Option<ContainerNetwork>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("networks come with a later version; there are host and none today")]
-struct NoSuchNetwork;
-
-fn parse_network(text: &str) -> Result<ContainerNetwork, NoSuchNetwork> {
-    match text {
-        "host" => Ok(ContainerNetwork::Host),
-        "none" => Ok(ContainerNetwork::None),
-        _ => Err(NoSuchNetwork),
-    }
 }
 
 /// What a command line cannot know by itself.
@@ -172,12 +167,15 @@ impl CreateFlags {
         };
         self.resources.apply(&mut task);
         self.restart.apply(&mut task.restart);
+        task.generic = self.generic.iter().cloned().collect();
+        self.networks.apply(&mut task)?;
         let made_up = || super::made_up_name::made_up(around.random);
         let name = self.name.clone().unwrap_or_else(made_up);
         let mut spec = ServiceSpec::new(name, mode, task);
         spec.labels = self.labels.iter().cloned().collect();
         self.update.apply(&mut spec.update);
         self.rollback.apply(&mut spec.rollback);
+        self.publish.apply(&mut spec);
         Ok(spec)
     }
 
@@ -229,7 +227,6 @@ impl ListFlags {
         container.kernel.ulimits = self.ulimits.iter().cloned().collect();
         container.kernel.devices.clone_from(&self.devices);
         container.kernel.security_options.clone_from(&self.security_options);
-        container.network = self.network.unwrap_or_default();
     }
 }
 

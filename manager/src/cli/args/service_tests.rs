@@ -233,7 +233,7 @@ fn mounts_arrive() {
     assert_eq!(targets, [Some("/b"), Some("/c")]);
 }
 
-const BAD_LINES: [&str; 32] = [
+const BAD_LINES: [&str; 36] = [
     "",
     "A",
     "--nonsense redis",
@@ -251,7 +251,7 @@ const BAD_LINES: [&str; 32] = [
     "--env =x redis",
     "--workdir app redis",
     "--entrypoint \"'sh\" redis",
-    "--network shop redis",
+    "--network host --network shop redis",
     "--health-cmd x --no-healthcheck redis",
     "--host db redis",
     "--dns example.org redis",
@@ -264,7 +264,11 @@ const BAD_LINES: [&str; 32] = [
     "--update-failure-action stop redis",
     "--rollback-failure-action rollback redis",
     "--update-max-failure-ratio 2 redis",
-    "--publish 80:80 redis",
+    "--publish 80:80:80 redis",
+    "--isolation process redis",
+    "--with-registry-auth redis",
+    "--endpoint-mode lvs redis",
+    "--generic-resource gpu redis",
     "--update-order both redis",
 ];
 
@@ -275,4 +279,32 @@ fn bad_lines() {
         Err(error) => format!("{line}\n    {error}\n"),
     });
     expect_file!["expected/bad_lines.txt"].assert_eq(&told.concat());
+}
+
+#[test]
+fn networks_and_ports() {
+    check(
+        "--network back --network name=front,alias=www -p 8080:80 --publish \
+         published=53,target=53,protocol=udp,mode=host --no-resolve-image redis",
+        expect![[r#"
+            ports = [{"host_ip":null,"mode":"Ingress","protocol":"Tcp","published":8080,"target":80},{"host_ip":null,"mode":"Host","protocol":"Udp","published":53,"target":53}]
+            task.networks.back.aliases = []
+            task.networks.back.driver_options = {}
+            task.networks.back.ipv4_address = null
+            task.networks.back.ipv6_address = null
+            task.networks.back.links = {}
+            task.networks.back.priority = 0
+            task.networks.front.aliases = ["www"]
+            task.networks.front.driver_options = {}
+            task.networks.front.ipv4_address = null
+            task.networks.front.ipv6_address = null
+            task.networks.front.links = {}
+            task.networks.front.priority = 0"#]],
+    );
+    check(
+        "--endpoint-mode dnsrr --generic-resource gpu=2 redis",
+        expect![[r#"
+        endpoint = "DnsRoundRobin"
+        task.generic.gpu = 2"#]],
+    );
 }

@@ -1,11 +1,14 @@
 //! The flags of `service update`, and what they make of a service as it is.
 
+use super::attachments::NetworkUpdateFlags;
 use super::bad_service::BadService;
+use super::grants::GrantUpdateFlags;
 use super::groups::{
     CapabilityFlags, HealthFlags, KernelFlags, LogFlags, ResourceFlags, RestartFlags,
     RollbackPolicyFlags, RunFlags, UpdatePolicyFlags, words,
 };
-use super::later::LaterUpdateFlags;
+use super::later::RefusedFlags;
+use super::ports::PublishUpdateFlags;
 use clap::Args;
 use common::image::ImageRef;
 use common::service::{Mode, ServiceSpec};
@@ -16,7 +19,7 @@ mod lists;
 pub(in crate::cli) use lists::ListFlags;
 
 /// All that says how a service should be; clap names a group of flags by its type.
-const CHANGES: [&str; 17] = [
+const CHANGES: [&str; 20] = [
     "image",
     "args",
     "replicas",
@@ -33,7 +36,10 @@ const CHANGES: [&str; 17] = [
     "RestartFlags",
     "UpdatePolicyFlags",
     "RollbackPolicyFlags",
-    "LaterUpdateFlags",
+    "GrantUpdateFlags",
+    "NetworkUpdateFlags",
+    "PublishUpdateFlags",
+    "RefusedFlags",
 ];
 
 #[derive(Debug, Args)]
@@ -80,13 +86,24 @@ pub(in crate::cli) struct UpdateFlags {
     #[command(flatten)]
     rollback_policy: RollbackPolicyFlags,
     #[command(flatten)]
-    later: LaterUpdateFlags,
+    pub(in crate::cli) grants: GrantUpdateFlags,
+    #[command(flatten)]
+    networks: NetworkUpdateFlags,
+    #[command(flatten)]
+    publish: PublishUpdateFlags,
+    #[command(flatten)]
+    refused: RefusedFlags,
 }
 
 impl UpdateFlags {
     /// Whether the service is to go back, instead of being changed.
     pub(in crate::cli) fn is_rollback(&self) -> bool {
         self.rollback
+    }
+
+    /// Whether somebody asks for what is not served yet.
+    pub(in crate::cli) fn asks_for_networks(&self) -> bool {
+        self.networks.attaches() || self.publish.publishes()
     }
 
     /// `variable` is for environment variables that are named without a value.
@@ -100,6 +117,7 @@ impl UpdateFlags {
         self.lists.labels(&mut spec.labels);
         self.update_policy.apply(&mut spec.update);
         self.rollback_policy.apply(&mut spec.rollback);
+        self.publish.apply(&mut spec);
         let task = Arc::make_mut(&mut spec.task);
         if let Some(most) = self.replicas_max_per_node {
             task.replicas_max_per_node = Some(most).filter(|it| *it > 0);
@@ -111,6 +129,7 @@ impl UpdateFlags {
         self.resources.apply(task);
         self.restart.apply(&mut task.restart);
         self.lists.placement(task);
+        self.networks.apply(task)?;
         let container = &mut task.container;
         if let Some(image) = &self.image {
             container.image = image.clone();
@@ -124,6 +143,7 @@ impl UpdateFlags {
         self.capabilities.apply(&mut container.kernel);
         self.kernel.apply(&mut container.kernel);
         self.lists.container(container, variable)?;
+        self.grants.remove(&mut container.grants);
         Ok(spec)
     }
 

@@ -91,6 +91,14 @@ pub(in crate::cli) fn parse_device(text: &str) -> Result<Device, BadValue> {
     })
 }
 
+pub(in crate::cli) fn parse_generic(text: &str) -> Result<(String, u64), BadValue> {
+    let parts = text.split_once('=').and_then(|(kind, it)| Some((kind, it.parse().ok()?)));
+    match parts {
+        Some((kind, amount)) if !kind.is_empty() => Ok((kind.to_owned(), amount)),
+        Some(_) | None => Err(bad(text, "KIND=NUMBER such as gpu=2")),
+    }
+}
+
 /// `spread=node.labels.zone`, to the label.
 pub(in crate::cli) fn parse_preference(text: &str) -> Result<String, BadValue> {
     let wrong = || bad(text, "spread=node.labels.NAME or spread=engine.labels.NAME");

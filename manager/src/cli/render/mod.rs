@@ -2,9 +2,11 @@
 
 pub(super) mod cluster;
 pub(super) mod files;
+mod generic_json;
 mod grants_json;
 pub(super) mod history;
 pub(super) mod logs;
+pub(super) mod networks;
 pub(super) mod node_json;
 pub(super) mod nodes;
 mod ports;

@@ -1,7 +1,8 @@
 //! `node inspect` for programs: Docker's shape, and a few keys of our own at its end.
 
+use super::generic_json::SupplyJson;
 use super::pretty_json;
-use super::service_json::{ResourcesJson, VersionJson};
+use super::service_json::VersionJson;
 use crate::cli::seen::{SeenNode, SeenState};
 use common::calendar::rfc3339;
 use proto::v1::node_view::ManagerStatus;
@@ -48,7 +49,7 @@ struct DescriptionJson<'a> {
     hostname: &'a str,
     platform: PlatformJson<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    resources: Option<ResourcesJson>,
+    resources: Option<SupplyJson>,
     engine: EngineJson<'a>,
     program_version: &'a str,
 }
@@ -112,7 +113,7 @@ impl<'a> NodeJson<'a> {
                     variant: description.platform.variant.as_deref(),
                     os: &description.platform.os,
                 },
-                resources: ResourcesJson::of(description.resources),
+                resources: SupplyJson::of(description.resources, &description.generic),
                 engine: EngineJson::of(node),
                 program_version: &description.program_version,
             },

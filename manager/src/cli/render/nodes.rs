@@ -89,6 +89,9 @@ pub(in crate::cli) fn pretty(node: &SeenNode, now: Stamp) -> String {
     text += "Resources:\n";
     text += &line(" CPUs", display_cpus(description.resources.cpu_nanos));
     text += &line(" Memory", display_bytes(description.resources.memory_bytes));
+    for (kind, amount) in &description.generic {
+        text += &line(&format!(" {kind}"), amount);
+    }
     text += &line("Engine Version", &description.engine.version);
     text += &labels("Engine Labels", &description.engine.labels);
     for failing in &description.engine.incapable_of {

@@ -2,10 +2,10 @@
 
 use crate::cli::seen::{SeenNode, SeenService, SeenState, SeenTask};
 use common::container::{
-    Access, BindMount, CgroupNamespace, ContainerNetwork, ContainerSpec, Device, HealthCheck,
-    HostAddress, IpcNamespace, Kernel, Logging, MissingPath, Mount, MountSource, PidNamespace,
-    Probe, ProbeCommand, Propagation, PullPolicy, Recursion, Swap, TmpfsMount, Ulimit,
-    UserNamespace, UtsNamespace, VolumeMount,
+    Access, BindMount, CgroupNamespace, ContainerNetwork, ContainerSpec, Device, DeviceChoice,
+    DeviceRequest, HealthCheck, HostAddress, IpcNamespace, Kernel, Logging, MissingPath, Mount,
+    MountSource, PidNamespace, Probe, ProbeCommand, Propagation, PullPolicy, Recursion, Swap,
+    TmpfsMount, Ulimit, UserNamespace, UtsNamespace, VolumeMount,
 };
 use common::network::{Attachment, Endpoint, Port, PortMode, Protocol};
 use common::node::{Availability, Engine, Incapability, NodeDescription, NodeSpec, Role};
@@ -48,6 +48,7 @@ fn port(published: u16, mode: PortMode) -> Port {
 
 fn networks() -> BTreeMap<String, Attachment> {
     let attachment = Attachment {
+        network: None,
         aliases: words("web www"),
         links: [("db".to_owned(), "shop_store".parse().expect("a name"))].into(),
         ipv4_address: Some([10, 0, 0, 2].into()),
@@ -94,6 +95,7 @@ pub(in crate::cli) fn full_service() -> SeenService {
     let task = TaskSpec {
         limits: Resources { cpu_nanos: 500_000_000, memory_bytes: 64 << 20 },
         reservations: Resources { cpu_nanos: 0, memory_bytes: 32 << 20 },
+        generic: [("ssd".to_owned(), 1)].into(),
         restart: RestartPolicy {
             condition: RestartCondition::OnFailure,
             delay: Duration::from_secs(5),
@@ -185,6 +187,12 @@ fn odd_kernel() -> Kernel {
             target: "/dev/b".to_owned(),
             permissions: "r".to_owned(),
         }],
+        device_requests: vec![DeviceRequest {
+            capabilities: words("gpu"),
+            driver: None,
+            choice: DeviceChoice::All,
+            options: BTreeMap::new(),
+        }],
         device_cgroup_rules: vec!["c 1:3 mr".to_owned()],
         pid: Some(PidNamespace::Host),
         ipc: Some(IpcNamespace::Shareable),
@@ -271,6 +279,7 @@ pub(in crate::cli) fn node(id: u64, name: &str) -> SeenNode {
             addresses: Vec::new(),
             platform: Platform::from_machine("linux", "armv7l"),
             resources: Resources { cpu_nanos: 4_000_000_000, memory_bytes: 1 << 30 },
+            generic: [("gpu".to_owned(), 2)].into(),
             engine: Engine {
                 version: "20.10.24".to_owned(),
                 api_version: "1.41".to_owned(),

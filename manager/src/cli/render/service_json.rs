@@ -5,6 +5,7 @@ mod kernel;
 mod mounts;
 mod network;
 
+use super::generic_json::SupplyJson;
 use super::pretty_json;
 use crate::cli::seen::SeenService;
 use common::calendar::rfc3339;
@@ -135,7 +136,7 @@ struct WishesJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     limits: Option<LimitsJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reservations: Option<ResourcesJson>,
+    reservations: Option<SupplyJson>,
 }
 
 #[derive(Serialize)]
@@ -289,7 +290,7 @@ impl<'a> TaskJson<'a> {
             container_spec: ContainerJson::of(&task.container),
             resources: WishesJson {
                 limits: LimitsJson::of(task),
-                reservations: ResourcesJson::of(task.reservations),
+                reservations: SupplyJson::of(task.reservations, &task.generic),
             },
             restart_policy: RestartJson::of(&task.restart),
             placement: PlacementJson {

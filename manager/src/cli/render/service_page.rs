@@ -322,6 +322,12 @@ fn resources(page: &mut Page, task: &TaskSpec) {
         page.optional("  Memory", Some(wish.memory_bytes).filter(|it| *it > 0).map(display_bytes));
         page.optional("  PIDs", pids);
     }
+    if !task.generic.is_empty() {
+        page.heading("Generic Resources");
+        for (kind, amount) in &task.generic {
+            page.line(&format!(" {kind}"), amount);
+        }
+    }
 }
 
 #[cfg(test)]

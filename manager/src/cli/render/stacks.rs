@@ -2,10 +2,11 @@
 
 use super::{json_lines, one_line, table};
 use crate::cli::args::format::Format;
-use common::service::ServiceSpec;
-use common::stack::{PlannedAction, ReplacedTask, ServicePlan};
+use common::network::NetworkSpec;
+use common::stack::{NetworkPlan, PlannedAction, PlannedNetwork, ReplacedTask, ServicePlan};
 use common::units::display_duration;
 use proto::v1;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -24,22 +25,52 @@ pub(in crate::cli) fn list(stacks: &[v1::StackView], format: Format) -> String {
     }
 }
 
+/// What is deployed beside services.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cli) struct Around<'a> {
+    pub(in crate::cli) new_files: &'a [String],
+    pub(in crate::cli) networks: &'a [NetworkPlan],
+}
+
 pub(in crate::cli) fn plan(
     services: &[ServicePlan],
-    new_files: &[String],
+    around: &Around<'_>,
     format: Format,
 ) -> String {
     match format {
-        Format::Table => for_people(services, new_files),
-        Format::Json => json_lines(services.iter().map(as_json)),
+        Format::Table => for_people(services, around),
+        Format::Json => {
+            let networks = around.networks.iter().map(network_as_json);
+            json_lines(services.iter().map(as_json).chain(networks))
+        }
     }
 }
 
-fn for_people(services: &[ServicePlan], new_files: &[String]) -> String {
+fn for_people(services: &[ServicePlan], around: &Around<'_>) -> String {
     let mut text = String::new();
     let mut say = |line: String| writeln!(text, "{line}").expect("a string takes everything");
-    for file in new_files {
+    for file in around.new_files {
         say(format!("  + {file}: new content"));
+    }
+    for NetworkPlan { name, action } in around.networks {
+        let (old, new) = match action {
+            PlannedNetwork::Create { .. } => {
+                say(format!("  + {name}: network"));
+                continue;
+            }
+            PlannedNetwork::Keep => continue,
+            PlannedNetwork::Update { old, new } => {
+                say(format!("  ~ {name}: network"));
+                (old, new)
+            }
+            PlannedNetwork::Replace { old, new } => {
+                say(format!("  ~ {name}: another network, to which tasks move by being replaced"));
+                (old, new)
+            }
+        };
+        for it in differences(&**old, &**new) {
+            say(it.for_people());
+        }
     }
     for plan in services {
         let name = &plan.name;
@@ -49,9 +80,7 @@ fn for_people(services: &[ServicePlan], new_files: &[String]) -> String {
             }
             PlannedAction::Update { old, new, replaced } => {
                 say(format!("  ~ {name}"));
-                for Difference { field, old, new } in differences(old, new) {
-                    say(format!("      {field}: {} -> {}", shown(&old), shown(&new)));
-                }
+                differences(&**old, &**new).iter().for_each(|it| say(it.for_people()));
                 replaced.iter().for_each(|it| say(format!("      replaces {}", told(it))));
             }
             PlannedAction::Keep => say(format!("  = {name}")),
@@ -107,6 +136,13 @@ struct Difference {
     new: Option<Value>,
 }
 
+impl Difference {
+    fn for_people(&self) -> String {
+        let Difference { field, old, new } = self;
+        format!("      {field}: {} -> {}", shown(old), shown(new))
+    }
+}
+
 fn shown(value: &Option<Value>) -> String {
     let text = match value {
         None | Some(Value::Null) => "(none)".to_owned(),
@@ -117,7 +153,7 @@ fn shown(value: &Option<Value>) -> String {
 }
 
 /// A file is known by its id, which changes with its content, so that alone is no news for people.
-fn differences(old: &ServiceSpec, new: &ServiceSpec) -> Vec<Difference> {
+fn differences<T: Serialize>(old: &T, new: &T) -> Vec<Difference> {
     let (mut before, mut after) = (fields(old), fields(new));
     let names: Vec<String> =
         before.keys().chain(after.keys().filter(|it| !before.contains_key(*it))).cloned().collect();
@@ -126,6 +162,7 @@ fn differences(old: &ServiceSpec, new: &ServiceSpec) -> Vec<Difference> {
         .map(|field| Difference { old: before.remove(&field), new: after.remove(&field), field })
         .filter(|it| it.old != it.new)
         .map(of_file)
+        .map(of_network)
         .collect();
     found.sort_by(|a, b| a.field.cmp(&b.field));
     found
@@ -142,7 +179,23 @@ fn of_file(it: Difference) -> Difference {
     }
 }
 
-fn fields(spec: &ServiceSpec) -> BTreeMap<String, Value> {
+/// Nor is by which id a network is known.
+fn of_network(it: Difference) -> Difference {
+    match it.field.strip_suffix(".network").filter(|it| it.starts_with("networks.")) {
+        Some(field) => {
+            let is_changed = it.old.is_some() && it.new.is_some();
+            let new = if is_changed { "another network" } else { "network" };
+            Difference {
+                field: field.to_owned(),
+                old: it.old.map(|_| Value::String("network".to_owned())),
+                new: it.new.map(|_| Value::String(new.to_owned())),
+            }
+        }
+        None => it,
+    }
+}
+
+fn fields<T: Serialize>(spec: &T) -> BTreeMap<String, Value> {
     let mut fields = BTreeMap::new();
     let value = serde_json::to_value(spec).expect("our own structs have text as keys");
     flatten("", value, &mut fields);
@@ -224,6 +277,20 @@ fn as_json(plan: &ServicePlan) -> Value {
     json!({ "Service": plan.name.as_str(), "Action": action, "Changes": changes, "Tasks": ended })
 }
 
+fn network_as_json(plan: &NetworkPlan) -> Value {
+    let changed = |old: &NetworkSpec, new: &NetworkSpec| -> Vec<Value> {
+        let change = |it: Difference| json!({ "Field": it.field, "Old": it.old, "New": it.new });
+        differences(old, new).into_iter().map(change).collect()
+    };
+    let (action, changes) = match &plan.action {
+        PlannedNetwork::Create { .. } => ("create", Vec::new()),
+        PlannedNetwork::Update { old, new } => ("update", changed(old, new)),
+        PlannedNetwork::Replace { old, new } => ("replace", changed(old, new)),
+        PlannedNetwork::Keep => ("keep", Vec::new()),
+    };
+    json!({ "Network": plan.name.as_str(), "Action": action, "Changes": changes })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,10 +328,31 @@ mod tests {
         ]
     }
 
+    fn networks() -> Vec<NetworkPlan> {
+        let old = NetworkSpec::new("back".parse().expect("a name"));
+        let new = NetworkSpec { encrypted: true, attachable: true, ..old.clone() };
+        let [old, new] = [old, new].map(Box::new);
+        let plan = |name: &str, action| NetworkPlan { name: name.parse().expect("a name"), action };
+        vec![
+            plan("back", PlannedNetwork::Create { spec: new.clone() }),
+            plan("front", PlannedNetwork::Replace { old: old.clone(), new: new.clone() }),
+            plan("side", PlannedNetwork::Update { old, new }),
+            plan("deep", PlannedNetwork::Keep),
+        ]
+    }
+
     #[test]
     fn plans_for_people() {
+        let around = Around { new_files: &["app_conf".to_owned()], networks: &networks() };
         expect![[r#"
               + app_conf: new content
+              + back: network
+              ~ front: another network, to which tasks move by being replaced
+                  attachable: false -> true
+                  encrypted: false -> true
+              ~ side: network
+                  attachable: false -> true
+                  encrypted: false -> true
               + api: ghcr.io/me/web:1@sha256:00
               = db
               - old
@@ -279,16 +367,20 @@ mod tests {
                   replaces web.1 on rasp11
             1 to create, 1 to update, 1 to remove, 1 unchanged, 1 left alone, 1 task to replace
         "#]]
-        .assert_eq(&plan(&plans(), &["app_conf".to_owned()], Format::Table));
-        assert_eq!(plan(&[], &[], Format::Table), "no services\n");
+        .assert_eq(&plan(&plans(), &around, Format::Table));
+        let nothing = Around { new_files: &[], networks: &[] };
+        assert_eq!(plan(&[], &nothing, Format::Table), "no services\n");
     }
 
     #[test]
     fn plans_for_programs() {
+        let around = Around { new_files: &[], networks: &networks()[..2] };
         expect![[r#"
             {"Action":"leave","Changes":[],"Service":"odd","Tasks":[]}
             {"Action":"update","Changes":[{"Field":"env[A]","New":"2","Old":"1"},{"Field":"env[B]","New":null,"Old":"2"},{"Field":"env[C]","New":"3","Old":null},{"Field":"image","New":"web:2","Old":"ghcr.io/me/web:1@sha256:00"},{"Field":"stop_grace","New":"1.5s","Old":"3s"}],"Service":"web","Tasks":[{"ID":"0000000000001","Name":"web.1","Node":"rasp11"}]}
-        "#]].assert_eq(&plan(&plans()[3..], &[], Format::Json));
+            {"Action":"create","Changes":[],"Network":"back"}
+            {"Action":"replace","Changes":[{"Field":"attachable","New":true,"Old":false},{"Field":"encrypted","New":true,"Old":false}],"Network":"front"}
+        "#]].assert_eq(&plan(&plans()[3..], &around, Format::Json));
     }
 
     #[test]

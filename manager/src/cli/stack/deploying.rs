@@ -7,24 +7,22 @@ use crate::cli::file::sealing_key;
 use crate::cli::out;
 use crate::cli::progress::{Telling, Watched, watch};
 use crate::cli::render::stacks;
-use crate::cli::seen::{SeenService, SeenTask, all};
+use crate::cli::seen::all;
 use crate::cli::service::Waiting;
 use crate::cli::target::{Target, accept};
 use clap::Args;
 use common::file::{FileKind, NewFile};
-use common::stack::{PlannedAction, ServicePlan, StackSpec};
+use common::stack::{NetworkPlan, PlannedAction, ServicePlan, StackSpec};
 use common::units::parse_duration;
 use common::{FileId, IdGen, Name, NodeId};
 use compose::Loaded;
 use compose::model::Content;
-use compose::spec::{Around, DeclaredFile};
+use compose::spec::{Around, DeclaredFile, Specs};
 use proto::convert::Shown;
 use proto::v1;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use zeroize::Zeroizing;
-
-const LOOK_PERIOD: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Deploy {
@@ -64,7 +62,7 @@ pub(super) async fn plan(target: &Target, given: Plan) -> Result<(), CliError> {
     let loaded = reading::load(&given.project, Some(&given.stack), &given.services)?;
     let spec = stack_spec(target, &loaded, (given.stack, given.prune, &given.services)).await?;
     let planned = ask(target, &spec, Doing::Plan).await?;
-    out::write(&stacks::plan(&planned.services, &planned.new_files, given.format))
+    out::write(&planned.shown(given.format))
 }
 
 pub(super) async fn deploy(target: &Target, given: Deploy) -> Result<(), CliError> {
@@ -73,7 +71,7 @@ pub(super) async fn deploy(target: &Target, given: Deploy) -> Result<(), CliErro
     let spec = stack_spec(target, &loaded, wish).await?;
     let planned = ask(target, &spec, Doing::Deploy).await?;
     if given.waiting.telling() == Telling::Progress {
-        out::write(&stacks::plan(&planned.services, &planned.new_files, Format::Table))?;
+        out::write(&planned.shown(Format::Table))?;
     }
     if given.waiting.detach {
         return Ok(());
@@ -107,6 +105,14 @@ enum Doing {
 struct Planned {
     services: Vec<ServicePlan>,
     new_files: Vec<String>,
+    networks: Vec<NetworkPlan>,
+}
+
+impl Planned {
+    fn shown(&self, format: Format) -> String {
+        let Planned { services, new_files, networks } = self;
+        stacks::plan(services, &stacks::Around { new_files, networks }, format)
+    }
 }
 
 async fn ask(target: &Target, spec: &StackSpec, doing: Doing) -> Result<Planned, CliError> {
@@ -114,7 +120,11 @@ async fn ask(target: &Target, spec: &StackSpec, doing: Doing) -> Result<Planned,
     let request = v1::DeployStackRequest { spec: Some(v1::StackSpec::from(spec)), plan_only };
     let answer = accept(target.control().await?.deploy_stack(request).await?);
     answer.warnings.iter().for_each(|it| out::warning(it));
-    Ok(Planned { services: all(answer.services)?, new_files: answer.new_files })
+    Ok(Planned {
+        services: all(answer.services)?,
+        new_files: answer.new_files,
+        networks: all(answer.networks)?,
+    })
 }
 
 async fn stack_spec(
@@ -128,7 +138,8 @@ async fn stack_spec(
     let around = Around { node: own_node(target).await?, files: &known };
     let specs = compose::spec::services(loaded, &around).map_err(problems)?;
     specs.warnings.iter().for_each(|it| out::warning(&it.to_string()));
-    Ok(StackSpec { name, services: specs.services, files, prune, is_partial: !chosen.is_empty() })
+    let Specs { services, networks, .. } = specs;
+    Ok(StackSpec { name, services, files, networks, prune, is_partial: !chosen.is_empty() })
 }
 
 /// Where relative paths lie.
@@ -230,22 +241,4 @@ fn read(kind: FileKind, name: &Name, content: Content) -> Result<Zeroizing<Vec<u
         }
         Content::Environment { value, .. } | Content::Inline(value) => value.reveal().to_vec(),
     }))
-}
-
-/// Until nothing of these services runs any more.
-pub(super) async fn wait_for_end(target: &Target, doomed: &[SeenService]) -> Result<(), CliError> {
-    let mut client = target.control().await?;
-    loop {
-        let answer = client.list_tasks(v1::ListTasksRequest::default()).await?.into_inner();
-        let tasks: Vec<SeenTask> = all(answer.tasks)?;
-        let is_left = tasks.iter().any(|task| {
-            let name = &task.service_name;
-            let is_doomed = doomed.iter().any(|it| it.service.spec.name.as_str() == name);
-            is_doomed && !task.state.is_terminal() && !task.node_is_down
-        });
-        if !is_left {
-            return Ok(());
-        }
-        tokio::time::sleep(LOOK_PERIOD).await;
-    }
 }

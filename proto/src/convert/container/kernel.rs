@@ -4,8 +4,8 @@ use crate::convert::{Malformed, enums, specified_if_any};
 use crate::v1;
 use crate::v1::kernel as wire;
 use common::container::{
-    CgroupNamespace, Device, IpcNamespace, Kernel, PidNamespace, Swap, Ulimit, UserNamespace,
-    UtsNamespace,
+    CgroupNamespace, Device, DeviceChoice, DeviceRequest, IpcNamespace, Kernel, PidNamespace, Swap,
+    Ulimit, UserNamespace, UtsNamespace,
 };
 
 enums! {
@@ -19,12 +19,14 @@ enums! {
 impl TryFrom<v1::Kernel> for Kernel {
     type Error = Malformed;
     fn try_from(it: v1::Kernel) -> Result<Kernel, Malformed> {
+        let device_requests = it.device_requests.into_iter().map(DeviceRequest::try_from);
         Ok(Kernel {
             privileged: it.privileged,
             capabilities_added: it.capabilities_added,
             capabilities_dropped: it.capabilities_dropped,
             security_options: it.security_options,
             devices: it.devices.into_iter().map(Device::from).collect(),
+            device_requests: device_requests.collect::<Result<_, _>>()?,
             device_cgroup_rules: it.device_cgroup_rules,
             pid: specified_if_any::<wire::PidNamespace, _>(it.pid, "kernel.pid")?,
             ipc: specified_if_any::<wire::IpcNamespace, _>(it.ipc, "kernel.ipc")?,
@@ -63,6 +65,7 @@ impl From<&Kernel> for v1::Kernel {
             capabilities_dropped: it.capabilities_dropped.clone(),
             security_options: it.security_options.clone(),
             devices: it.devices.iter().map(wire::Device::from).collect(),
+            device_requests: it.device_requests.iter().map(wire::DeviceRequest::from).collect(),
             device_cgroup_rules: it.device_cgroup_rules.clone(),
             pid: it.pid.map(|it| wire::PidNamespace::from(it).into()),
             ipc: it.ipc.map(|it| wire::IpcNamespace::from(it).into()),
@@ -99,6 +102,41 @@ impl From<&Device> for wire::Device {
     fn from(device: &Device) -> wire::Device {
         let Device { source, target, permissions } = device.clone();
         wire::Device { source, target, permissions }
+    }
+}
+
+impl TryFrom<wire::DeviceRequest> for DeviceRequest {
+    type Error = Malformed;
+    fn try_from(it: wire::DeviceRequest) -> Result<DeviceRequest, Malformed> {
+        use wire::device_request::Choice;
+        let choice =
+            it.choice.ok_or_else(|| Malformed::missing("kernel.device_requests.choice"))?;
+        Ok(DeviceRequest {
+            capabilities: it.capabilities,
+            driver: it.driver,
+            choice: match choice {
+                Choice::All(v1::Empty {}) => DeviceChoice::All,
+                Choice::Count(count) => DeviceChoice::Count(count),
+                Choice::Ids(v1::Words { words }) => DeviceChoice::Ids(words),
+            },
+            options: it.options,
+        })
+    }
+}
+
+impl From<&DeviceRequest> for wire::DeviceRequest {
+    fn from(it: &DeviceRequest) -> wire::DeviceRequest {
+        use wire::device_request::Choice;
+        wire::DeviceRequest {
+            capabilities: it.capabilities.clone(),
+            driver: it.driver.clone(),
+            choice: Some(match &it.choice {
+                DeviceChoice::All => Choice::All(v1::Empty {}),
+                DeviceChoice::Count(count) => Choice::Count(*count),
+                DeviceChoice::Ids(ids) => Choice::Ids(v1::Words { words: ids.clone() }),
+            }),
+            options: it.options.clone(),
+        }
     }
 }
 

@@ -3,10 +3,10 @@
 use super::{comes_back, labels, words};
 use crate::v1;
 use common::container::{
-    Access, BindMount, CgroupNamespace, ContainerNetwork, ContainerSpec, Device, Dns, HealthCheck,
-    HostAddress, IpcNamespace, Kernel, Logging, MissingPath, Mount, MountSource, PidNamespace,
-    Probe, ProbeCommand, Propagation, PullPolicy, Recursion, Swap, TmpfsMount, Ulimit,
-    UserNamespace, UtsNamespace, VolumeMount,
+    Access, BindMount, CgroupNamespace, ContainerNetwork, ContainerSpec, Device, DeviceChoice,
+    DeviceRequest, Dns, HealthCheck, HostAddress, IpcNamespace, Kernel, Logging, MissingPath,
+    Mount, MountSource, PidNamespace, Probe, ProbeCommand, Propagation, PullPolicy, Recursion,
+    Swap, TmpfsMount, Ulimit, UserNamespace, UtsNamespace, VolumeMount,
 };
 use common::platform::Platform;
 use std::time::Duration;
@@ -41,6 +41,22 @@ fn mounts() -> Vec<Mount> {
     ]
 }
 
+fn device_requests() -> Vec<DeviceRequest> {
+    let choices = [
+        DeviceChoice::All,
+        DeviceChoice::Count(2),
+        DeviceChoice::Ids(words("0 3")),
+        DeviceChoice::Ids(Vec::new()),
+    ];
+    let request = |choice| DeviceRequest {
+        capabilities: words("gpu compute"),
+        driver: Some("nvidia".to_owned()),
+        choice,
+        options: labels(&[("a", "b")]),
+    };
+    choices.into_iter().map(request).collect()
+}
+
 fn kernel() -> Kernel {
     Kernel {
         privileged: true,
@@ -52,6 +68,7 @@ fn kernel() -> Kernel {
             target: "/dev/b".to_owned(),
             permissions: "r".to_owned(),
         }],
+        device_requests: device_requests(),
         device_cgroup_rules: vec!["c 1:3 mr".to_owned()],
         pid: Some(PidNamespace::Host),
         ipc: Some(IpcNamespace::Shareable),

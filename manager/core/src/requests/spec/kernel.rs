@@ -1,7 +1,9 @@
 //! What the kernel may be asked to do differently for a container.
 
 use super::{Checked, refuse_if};
-use common::container::{ContainerNetwork, Device, IpcNamespace, Kernel, Swap, Ulimit};
+use common::container::{
+    ContainerNetwork, Device, DeviceChoice, DeviceRequest, IpcNamespace, Kernel, Swap, Ulimit,
+};
 use common::service::TaskSpec;
 use common::units::display_bytes;
 
@@ -280,10 +282,21 @@ fn check_processors(task: &TaskSpec) -> Checked {
         (real_period != 0 && real_runtime > real_period, &|| {
             "the real-time runtime is longer than the real-time period".to_owned()
         }),
+        (kernel.device_requests.iter().any(is_empty_request), &|| {
+            "a request for devices asks for none of them: leave it out".to_owned()
+        }),
         (set.is_some_and(|it| !is_cpu_set(it)), &|| {
             format!("`{}` is not a set of CPUs such as 0-2,4", set.unwrap_or_default())
         }),
     ])
+}
+
+fn is_empty_request(request: &DeviceRequest) -> bool {
+    match &request.choice {
+        DeviceChoice::All => false,
+        DeviceChoice::Count(count) => *count == 0,
+        DeviceChoice::Ids(ids) => ids.is_empty(),
+    }
 }
 
 fn is_cpu_set(text: &str) -> bool {

@@ -7,8 +7,8 @@ use crate::cli::args::bad_service::BadService;
 use crate::cli::args::mount::parse_mount;
 use crate::cli::args::pairs::{EnvWish, environment, parse_env, parse_label};
 use crate::cli::args::values::{
-    Host, HostPattern, NamedUlimit, parse_device, parse_host, parse_host_pattern, parse_preference,
-    parse_sysctl, parse_ulimit,
+    Host, HostPattern, NamedUlimit, parse_device, parse_generic, parse_host, parse_host_pattern,
+    parse_preference, parse_sysctl, parse_ulimit,
 };
 use clap::Args;
 use common::constraint::Constraint;
@@ -81,6 +81,9 @@ list_flags! {
         parse_device;
     devices_removed: String, "device-rm" "TARGET"
         "Takes away the device that has this name in the container";
+    generic_added: (String, u64), "generic-resource-add" "KIND=NUMBER"
+        "What else a node must have free for a task, as in gpu=2", parse_generic;
+    generic_removed: String, "generic-resource-rm" "KIND" "Takes such a wish away";
     security_options_added: String, "security-opt-add" "OPTION"
         "What the security modules are told";
     security_options_removed: String, "security-opt-rm" "OPTION" "Takes such an option away";
@@ -93,6 +96,7 @@ impl ListFlags {
 
     pub(super) fn placement(&self, task: &mut TaskSpec) {
         put_values(&mut task.constraints, &self.constraints_added, &self.constraints_removed);
+        put_pairs(&mut task.generic, &self.generic_removed, &self.generic_added);
         put_values(&mut task.spread, &self.spread_added, &self.spread_removed);
     }
 

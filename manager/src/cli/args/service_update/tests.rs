@@ -1,5 +1,7 @@
 //! `service update`: what a line makes of a service.
 
+mod networks;
+
 use super::UpdateFlags;
 use crate::cli::args::flat::flatten;
 use crate::cli::args::shell_words;
@@ -436,30 +438,11 @@ fn going_back_goes_with_nothing_else() {
         "--restart-delay 1s",
         "--update-delay 1s",
         "--rollback-delay 1s",
+        "--secret-add a",
+        "--network-rm a",
+        "--publish-add 80",
     ] {
         let refused = parse(&format!("--rollback {other}")).expect_err(other);
         assert!(refused.contains("cannot be used with"), "{other}: {refused}");
     }
-}
-
-#[test]
-fn what_comes_later_is_said() {
-    check(
-        "--network-add shop",
-        expect![
-            "error: invalid value 'shop' for '--network-add <NETWORK_ADD>': networks come with a later version"
-        ],
-    );
-    check(
-        "--secret-rm key",
-        expect![
-            "error: invalid value 'key' for '--secret-rm <SECRET_RM>': secrets come with a later version"
-        ],
-    );
-    check(
-        "--publish-add 80",
-        expect![
-            "error: invalid value '80' for '--publish-add <PUBLISH_ADD>': published ports come with a later version"
-        ],
-    );
 }

@@ -2,8 +2,8 @@
 
 use super::is_false;
 use common::container::{
-    CgroupNamespace, ContainerSpec, Device, IpcNamespace, Kernel, PidNamespace, Swap, Ulimit,
-    UserNamespace, UtsNamespace,
+    CgroupNamespace, ContainerSpec, Device, DeviceChoice, DeviceRequest, IpcNamespace, Kernel,
+    PidNamespace, Swap, Ulimit, UserNamespace, UtsNamespace,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -31,6 +31,8 @@ pub(super) struct HostJson<'a> {
     security_opt: &'a [String],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     devices: Vec<DeviceJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    device_requests: Vec<DeviceRequestJson<'a>>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     device_cgroup_rules: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,6 +84,21 @@ struct DeviceJson<'a> {
     cgroup_permissions: &'a str,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct DeviceRequestJson<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    driver: Option<&'a str>,
+    /// To Docker, -1 is all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<i128>,
+    #[serde(rename = "DeviceIDs", skip_serializing_if = "Option::is_none")]
+    device_ids: Option<&'a [String]>,
+    capabilities: [&'a [String]; 1],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    options: &'a BTreeMap<String, String>,
+}
+
 impl<'a> HostJson<'a> {
     /// None where all of it is as usual, apart from what Swarm has a place for elsewhere.
     pub(super) fn of(container: &'a ContainerSpec) -> Option<HostJson<'a>> {
@@ -99,6 +116,7 @@ impl<'a> HostJson<'a> {
             privileged: kernel.privileged,
             security_opt: &kernel.security_options,
             devices: kernel.devices.iter().map(DeviceJson::of).collect(),
+            device_requests: kernel.device_requests.iter().map(DeviceRequestJson::of).collect(),
             device_cgroup_rules: &kernel.device_cgroup_rules,
             pid_mode: kernel.pid.map(PidNamespace::as_str),
             ipc_mode: kernel.ipc.map(IpcNamespace::as_str),
@@ -132,6 +150,23 @@ impl<'a> DeviceJson<'a> {
             path_on_host: &device.source,
             path_in_container: &device.target,
             cgroup_permissions: &device.permissions,
+        }
+    }
+}
+
+impl<'a> DeviceRequestJson<'a> {
+    fn of(request: &'a DeviceRequest) -> DeviceRequestJson<'a> {
+        let (count, device_ids) = match &request.choice {
+            DeviceChoice::All => (Some(-1), None),
+            DeviceChoice::Count(count) => (Some(i128::from(*count)), None),
+            DeviceChoice::Ids(ids) => (None, Some(ids.as_slice())),
+        };
+        DeviceRequestJson {
+            driver: request.driver.as_deref(),
+            count,
+            device_ids,
+            capabilities: [&request.capabilities],
+            options: &request.options,
         }
     }
 }
