@@ -130,9 +130,9 @@ fn what_is_prepared_is_meddled_with() {
     );
     check(
         "again; begun; listed 1=healthy 2=exited:0; all 1=ready 2=ready",
-        expect![
-            "all 1=ready 2=ready: report 1 Failed (its container was started from outside, before its turn), stop 1, report 2 Failed (its container was started from outside, before its turn)"
-        ],
+        expect![[
+            r#"all 1=ready 2=ready: report 1 Accepted "being stopped: its container was started from outside, before its turn", stop 1, report 2 Failed (its container was started from outside, before its turn)"#
+        ]],
     );
     // By hand, but when it is its turn anyway.
     check(

@@ -29,6 +29,8 @@ const USAGE: &str = "usage: testbox COMMAND
   write PATH TEXT        write a file, then wait; polite
   exists PATH            end with 0 if there is such a file, else with 1
   touch PATH             make an empty file
+  stamps FOLDER [MS]     write the time since the machine's start, in milliseconds, every 20 ms into
+                         a file named after the host; MS more after SIGTERM
   remove PATH            remove a file
   memory MIB             use so much memory, then wait; polite
   get HOST:PORT[/PATH]   show what a web server answers
@@ -38,6 +40,7 @@ const CODE_USAGE: u8 = 2;
 /// What a shell reports for a program that SIGTERM ended.
 const CODE_TERMINATED: u8 = 143;
 const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
+const STAMP_PERIOD: Duration = Duration::from_millis(20);
 const PAGE_BYTES: usize = 4096;
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 const REACH_LIMIT: Duration = Duration::from_secs(1);
@@ -55,7 +58,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let on_term = match words(&arguments)[..] {
         ["polite"] | ["http" | "print" | "stderr" | "write" | "memory", ..] => POLITE,
-        ["polite", ms] => OnTerm::End { code: 0, after: milliseconds(ms) },
+        ["polite", ms] | ["stamps", _, ms] => OnTerm::End { code: 0, after: milliseconds(ms) },
         ["deaf"] => OnTerm::Nothing,
         _ => OnTerm::End { code: CODE_TERMINATED, after: Duration::ZERO },
     };
@@ -124,6 +127,7 @@ fn act(words: &[&str]) -> io::Result<u8> {
             writeln!(io::stdout(), "{mode:o} {uid}:{gid}")?;
         }
         ["touch", path] => std::fs::write(path, [])?,
+        ["stamps", folder, ..] => stamp(folder)?,
         ["remove", path] => std::fs::remove_file(path)?,
         ["exists", path] => return Ok(u8::from(!std::fs::exists(path)?)),
         ["write", path, text] => {
@@ -149,6 +153,15 @@ fn repeat(mut to: impl Write, text: &str, every: Duration) -> io::Result<()> {
         sleep(every);
     }
     Ok(())
+}
+
+fn stamp(folder: &str) -> io::Result<()> {
+    let mut file = std::fs::File::create(format!("{folder}/{}", hostname()))?;
+    let clock = nix::time::ClockId::CLOCK_BOOTTIME;
+    loop {
+        writeln!(file, "{}", Duration::from(clock.now()?).as_millis())?;
+        sleep(STAMP_PERIOD);
+    }
 }
 
 /// Answers every request with who answers and how often it has done so.

@@ -51,11 +51,6 @@ impl Source<'_> {
             let text = "generic resources are not reserved yet: tasks run wherever else they fit";
             self.warn(&at("generic_resources"), text);
         }
-        if self.service.at_most_one {
-            let text = "`x-at-most-one` is not carried out yet: beside a task on a node that is \
-                        only cut off, a second one is started";
-            self.warn(&["x-at-most-one"], text);
-        }
         if !reserved.devices.is_empty() {
             let text = "requests for devices such as GPUs are not carried out yet: containers run \
                         without them";

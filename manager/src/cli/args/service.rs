@@ -171,7 +171,7 @@ impl CreateFlags {
             ..TaskSpec::of_container(self.container(around)?)
         };
         self.resources.apply(&mut task);
-        self.restart.apply(&mut task.restart);
+        self.restart.apply(&mut task);
         let made_up = || super::made_up_name::made_up(around.random);
         let name = self.name.clone().unwrap_or_else(made_up);
         let mut spec = ServiceSpec::new(name, mode, task);

@@ -109,7 +109,7 @@ impl UpdateFlags {
         }
         task.force += u64::from(self.force);
         self.resources.apply(task);
-        self.restart.apply(&mut task.restart);
+        self.restart.apply(task);
         self.lists.placement(task);
         let container = &mut task.container;
         if let Some(image) = &self.image {
