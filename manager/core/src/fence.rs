@@ -83,6 +83,7 @@ pub(crate) fn hold(draft: &Draft<'_>, service: &Service, task: &Task) -> Option<
     // One that was removed and made anew is the same service to people.
     let is_namesake = |it: &&std::sync::Arc<Service>| {
         it.phase == ServicePhase::Removing
+            && it.spec.task.at_most_one
             && it.id != service.id
             && it.spec.name == service.spec.name
     };

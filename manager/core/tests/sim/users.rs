@@ -30,12 +30,14 @@ pub(crate) fn create_service(world: &mut World) {
     if mode != Mode::Global {
         task.reservations = any_reservation(world);
     }
+    task.at_most_one = world.one_in(3);
     let name = format!("service{number}").parse().expect("a good name");
-    let spec = ServiceSpec {
-        update: any_policy(world),
-        rollback: UpdatePolicy { on_failure: FailureAction::Pause, ..any_policy(world) },
-        ..ServiceSpec::new(name, mode, task)
-    };
+    let [mut update, mut rollback] = [any_policy(world), any_policy(world)];
+    rollback.on_failure = FailureAction::Pause;
+    if task.at_most_one {
+        (update.order, rollback.order) = (UpdateOrder::StopFirst, UpdateOrder::StopFirst);
+    }
+    let spec = ServiceSpec { update, rollback, ..ServiceSpec::new(name, mode, task) };
     let mut ids = IdGen::from_seed(world.chance.next_u64());
     if let Ok(created) = requests::create_service(world.log.state(), spec, &mut ids) {
         world.ask(created.changes);
