@@ -128,8 +128,15 @@ impl Fence {
         }
     }
 
+    /// An engine carries on with a request of which nobody awaits the answer any more.
+    fn is_starting(&self, container: &ContainerId) -> bool {
+        let stands = |it| self.register.stands(container, it);
+        self.known.contains(container) && (stands(Standing::Starting) || stands(Standing::Barred))
+    }
+
     fn was_halted(&self, container: &ContainerId) -> bool {
-        self.known.contains(container) && self.register.was_halted(container)
+        let stands = |it| self.register.stands(container, it);
+        self.known.contains(container) && (stands(Standing::Halted) || stands(Standing::Barred))
     }
 
     /// What the engine says, and what it cannot know of it.
@@ -148,12 +155,14 @@ impl Fence {
 
     pub(crate) fn completes_list(&self, mut seen: Vec<Seen>) -> Vec<Seen> {
         for one in &mut seen {
-            let ended = match &one.phase {
-                Phase::Exited(_) => true,
-                Phase::Created | Phase::Running(_) | Phase::Halted => false,
-            };
-            if ended && self.was_halted(&one.id) {
-                one.phase = Phase::Halted;
+            match &one.phase {
+                Phase::Exited(_) if self.was_halted(&one.id) => one.phase = Phase::Halted,
+                Phase::Created if self.is_starting(&one.id) => one.phase = Phase::Starting,
+                Phase::Exited(_)
+                | Phase::Created
+                | Phase::Starting
+                | Phase::Running(_)
+                | Phase::Halted => {}
             }
         }
         seen

@@ -29,6 +29,8 @@ pub struct Seen {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
     Created,
+    /// Created, and its start was asked for by an agent that did not learn what became of that.
+    Starting,
     Running(Health),
     Exited(Exit),
     /// Killed at the end of the node's lease.
@@ -39,7 +41,7 @@ impl Phase {
     pub fn is_running(&self) -> bool {
         match self {
             Phase::Running(_) => true,
-            Phase::Created | Phase::Exited(_) | Phase::Halted => false,
+            Phase::Created | Phase::Starting | Phase::Exited(_) | Phase::Halted => false,
         }
     }
 }

@@ -39,6 +39,8 @@ pub enum Known {
     /// There never was one.
     None,
     Created(ContainerId),
+    /// Created, and at any moment it may run: nobody knows what became of its start.
+    Starting(ContainerId),
     Running(ContainerId, Health),
     Ended(ContainerId, End),
     /// There was one, and it was removed.
@@ -48,7 +50,10 @@ pub enum Known {
 impl Known {
     pub fn id(&self) -> Option<&ContainerId> {
         match self {
-            Known::Created(id) | Known::Running(id, _) | Known::Ended(id, _) => Some(id),
+            Known::Created(id)
+            | Known::Starting(id)
+            | Known::Running(id, _)
+            | Known::Ended(id, _) => Some(id),
             Known::None | Known::Gone => None,
         }
     }
@@ -175,7 +180,7 @@ pub fn next_step(situation: &Situation<'_>) -> Step {
         Wanted::Remove => match situation.known {
             Known::None | Known::Gone => Step::Nothing,
             Known::Running(_, _) => Step::Stop,
-            Known::Created(_) | Known::Ended(_, _) => Step::Remove,
+            Known::Created(_) | Known::Starting(_) | Known::Ended(_, _) => Step::Remove,
         },
     }
 }
@@ -183,6 +188,8 @@ pub fn next_step(situation: &Situation<'_>) -> Step {
 fn stop_if_running(known: &Known) -> Step {
     match known {
         Known::Running(_, _) => Step::Stop,
+        // Then it cannot start any more.
+        Known::Starting(_) => Step::Remove,
         Known::None | Known::Created(_) | Known::Ended(_, _) | Known::Gone => Step::Nothing,
     }
 }
@@ -191,16 +198,21 @@ fn step_towards_ready(known: &Known, image: Image) -> Step {
     match (known, image) {
         (Known::None, Image::Missing) => Step::Pull,
         (Known::None, Image::Untried | Image::Pulled) => Step::Create,
-        (Known::Created(_) | Known::Running(_, _) | Known::Ended(_, _) | Known::Gone, _) => {
-            Step::Nothing
-        }
+        (
+            Known::Created(_)
+            | Known::Starting(_)
+            | Known::Running(_, _)
+            | Known::Ended(_, _)
+            | Known::Gone,
+            _,
+        ) => Step::Nothing,
     }
 }
 
 fn step_towards_running(situation: &Situation<'_>) -> Step {
     match situation.known {
-        Known::Created(_) if situation.leave.may_start() => Step::Start,
-        Known::Created(_) => Step::Nothing,
+        Known::Created(_) | Known::Starting(_) if situation.leave.may_start() => Step::Start,
+        Known::Created(_) | Known::Starting(_) => Step::Nothing,
         Known::None | Known::Running(_, _) | Known::Ended(_, _) | Known::Gone => {
             step_towards_ready(situation.known, situation.image)
         }
@@ -224,7 +236,7 @@ pub fn observe(wanted: Wanted, known: &Known, busy: Option<Busy>) -> Observation
             Observation::of(TaskState::Shutdown)
         }
         Known::Created(_) if wanted == Wanted::Prepare => Observation::of(TaskState::Ready),
-        Known::Created(_) => Observation::of(TaskState::Starting),
+        Known::Created(_) | Known::Starting(_) => Observation::of(TaskState::Starting),
         Known::None if busy == Some(Busy::Pull) => Observation::of(TaskState::Preparing),
         Known::None => Observation::of(TaskState::Accepted),
     }

@@ -231,9 +231,8 @@ impl World {
             Operation::Start(_) => {
                 let health = match phase {
                     Some(Phase::Running(health)) => health,
-                    Some(Phase::Created | Phase::Exited(_) | Phase::Halted) | None => {
-                        self.some_health()
-                    }
+                    Some(Phase::Created | Phase::Starting | Phase::Exited(_) | Phase::Halted)
+                    | None => self.some_health(),
                 };
                 if is_done {
                     self.start(task, health.clone());

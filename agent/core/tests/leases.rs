@@ -62,6 +62,24 @@ fn who_was_halted_was_cut_off() {
 }
 
 #[test]
+fn who_may_start_at_any_moment_has_not_ended() {
+    // Its start was asked for by an agent that died over it.
+    check(
+        "again; begun; listed 1=begun 2=begun 3=begun; room to-start;
+         all 1=run-once 2=stop-once 3=stop-once; done 1 started; event 2 started;
+         fail 2 remove refused; begun; listed 1=running 2=running; done 2 stopped; done 3 removed",
+        expect![[r#"
+            all 1=run-once 2=stop-once 3=stop-once: report 1 Starting, start 1, report 2 Starting, remove 2, report 3 Starting, remove 3
+            done 1 started: report 1 Running
+            event 2 started: report 2 Running
+            fail 2 remove refused: list later
+            listed 1=running 2=running: stop 2
+            done 2 stopped: report 2 Shutdown
+            done 3 removed: report 3 Shutdown"#]],
+    );
+}
+
+#[test]
 fn who_is_stopped_anyway_is_not_cut_off() {
     check(
         "again; begun; listed 1=running 2=running; room to-start; all 1=run-once 2=stop-once;

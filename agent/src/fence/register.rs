@@ -102,8 +102,8 @@ impl Register {
         std::fs::rename(self.file(container, from), self.file(container, to)).is_ok()
     }
 
-    pub(super) fn was_halted(&self, container: &ContainerId) -> bool {
-        [Standing::Halted, Standing::Barred].iter().any(|it| self.file(container, *it).exists())
+    pub(super) fn stands(&self, container: &ContainerId, standing: Standing) -> bool {
+        self.file(container, standing).exists()
     }
 
     pub(super) fn strike(&self, container: &ContainerId) {
@@ -134,11 +134,10 @@ mod tests {
         register.enter(&id).unwrap();
         assert!(register.turn(&id, Standing::Starting, Standing::Running));
         assert_eq!(register.entries(), BTreeMap::from([(id.clone(), Standing::Running)]));
-        assert!(!register.was_halted(&id));
         // Whoever is first has it.
         assert!(register.turn(&id, Standing::Running, Standing::Halted));
         assert!(!register.turn(&id, Standing::Starting, Standing::Running));
-        assert!(register.was_halted(&id));
+        assert!(register.stands(&id, Standing::Halted));
         register.strike(&id);
         assert_eq!(register.entries(), BTreeMap::new());
     }

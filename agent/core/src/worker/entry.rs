@@ -65,12 +65,13 @@ impl Entry {
             Some(Busy::Create | Busy::Start) => true,
             Some(Busy::Pull | Busy::Stop | Busy::Remove) | None => false,
         };
-        self.known_to_run() || begins || !self.has_ended()
+        let may_begin = matches!(self.known, Known::Starting(_));
+        self.known_to_run() || begins || may_begin || !self.has_ended()
     }
 
     /// While it is in doubt, nobody knows what it does.
     pub(super) fn may_run_in(&self, id: &ContainerId) -> bool {
-        let begins = self.busy == Some(Busy::Start);
+        let begins = self.busy == Some(Busy::Start) || matches!(self.known, Known::Starting(_));
         self.known.id() == Some(id) && (self.known_to_run() || begins || self.doubted)
     }
 
@@ -80,7 +81,9 @@ impl Entry {
 
     /// Whether it is only a lease that it waits for.
     pub(super) fn is_held_by(&self, leave: Leave) -> bool {
-        matches!(self.known, Known::Created(_)) && self.busy.is_none() && !leave.may_start()
+        matches!(self.known, Known::Created(_) | Known::Starting(_))
+            && self.busy.is_none()
+            && !leave.may_start()
     }
 
     /// What is known of its image, as far as its service cares: who always pulls takes what is
@@ -126,7 +129,11 @@ impl Entry {
     fn known_to_run(&self) -> bool {
         match &self.known {
             Known::Running(_, _) => true,
-            Known::None | Known::Created(_) | Known::Ended(_, _) | Known::Gone => false,
+            Known::None
+            | Known::Created(_)
+            | Known::Starting(_)
+            | Known::Ended(_, _)
+            | Known::Gone => false,
         }
     }
 
@@ -174,6 +181,7 @@ impl Entry {
             None if was_there => Known::Gone,
             None => return,
             Some(Seen { id, phase: Phase::Created, .. }) => Known::Created(id),
+            Some(Seen { id, phase: Phase::Starting, .. }) => Known::Starting(id),
             Some(Seen { id, phase: Phase::Running(health), .. }) => self.running(id, health),
             Some(Seen { id, phase: Phase::Halted, .. }) => Known::Ended(id, End::CutOff),
             Some(Seen { id, phase: Phase::Exited(exit), .. }) => {
@@ -182,6 +190,7 @@ impl Entry {
                     Known::Ended(known, end) if *known == id => Known::Ended(id, end.clone()),
                     Known::None
                     | Known::Created(_)
+                    | Known::Starting(_)
                     | Known::Running(_, _)
                     | Known::Ended(_, _)
                     | Known::Gone => Known::Ended(id, end),
@@ -247,7 +256,7 @@ impl Entry {
             }
             // It may have ended before the engine's answer came.
             Outcome::Started(Ok(health)) => {
-                if let Known::Created(id) = &self.known {
+                if let Known::Created(id) | Known::Starting(id) = &self.known {
                     self.known = Known::Running(id.clone(), health);
                 }
             }

@@ -139,6 +139,7 @@ fn seen_one(text: &str) -> Seen {
     let phase = match phase.split_once(':') {
         Some(("exited", code)) => Phase::Exited(exit(code)),
         None if phase == "created" => Phase::Created,
+        None if phase == "begun" => Phase::Starting,
         None if phase == "halted" => Phase::Halted,
         Some(_) | None => Phase::Running(health(phase)),
     };

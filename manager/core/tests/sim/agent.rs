@@ -121,6 +121,12 @@ impl Agent {
         self.listed.as_ref()
     }
 
+    /// Whether it has said so, to whomever.
+    pub(crate) fn has_ended(&self, task: TaskId) -> bool {
+        let mut standing = self.worker.standing();
+        standing.any(|it| it.task == task && it.observation.state.is_terminal())
+    }
+
     /// What a leader that knew nothing would be told, though another has been told already.
     pub(crate) fn unacknowledged(&self) -> Vec<TaskReport> {
         let mut outbox = self.outbox.clone();

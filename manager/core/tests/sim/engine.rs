@@ -154,11 +154,11 @@ pub(crate) fn ask(world: &mut World, node: NodeId, task: TaskId, operation: Oper
     let is_late = world.is_faulty() && world.one_in(10);
     let delay = match &operation {
         Operation::Pull(_) => world.between(100, 3_000),
-        Operation::Create(_) | Operation::Start(_) => world.between(10, 200),
         // Written by an agent that froze before it was sent.
         Operation::Start(_) if world.at_most_one.contains_key(&task) && is_late => {
             world.between(5_000, 30_000)
         }
+        Operation::Create(_) | Operation::Start(_) => world.between(10, 200),
         Operation::Stop(_) | Operation::Cut(_) => world.between(10, 1_500),
         Operation::Remove(_) => world.between(5, 100),
     };
@@ -252,7 +252,7 @@ fn perform(world: &mut World, node: NodeId, task: TaskId, operation: &Operation)
                 Ok(Phase::Running(_)) => {
                     Err(OperationFailure::Refused { detail: "it is running".to_owned() })
                 }
-                Ok(Phase::Created | Phase::Exited(_) | Phase::Halted) => {
+                Ok(Phase::Created | Phase::Starting | Phase::Exited(_) | Phase::Halted) => {
                     remove(world, node, task);
                     Ok(())
                 }

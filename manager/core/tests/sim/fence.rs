@@ -36,11 +36,6 @@ impl Fence {
         self.lease.room(boot_time(now))
     }
 
-    pub(crate) fn less_room_in_ms(&self, now: u64) -> Option<u64> {
-        let less = self.lease.less_room_in(boot_time(now))?;
-        u64::try_from(less.as_millis()).ok()
-    }
-
     fn ends_at(&self) -> u64 {
         self.lease.ends().0 / 1_000_000
     }
@@ -74,8 +69,10 @@ impl Fence {
 
     pub(crate) fn completes_list(&self, mut seen: Vec<Seen>) -> Vec<Seen> {
         for one in &mut seen {
-            if matches!(one.phase, Phase::Exited(_)) && self.was_halted(&one.id) {
-                one.phase = Phase::Halted;
+            match (&one.phase, self.registered.get(&one.id)) {
+                (Phase::Exited(_), Some((_, Standing::Halted))) => one.phase = Phase::Halted,
+                (Phase::Created, Some((_, Standing::Starting))) => one.phase = Phase::Starting,
+                (_, _) => {}
             }
         }
         seen

@@ -50,11 +50,12 @@ fn creates_another(world: &World, assignment: &Assignment) -> Option<Violation> 
     })
 }
 
-/// What is wanted is never ended: an agent hears of a wish after it was committed, and wishes for
+/// What is wanted and has not ended is never ended: an agent hears of a wish after it was committed, and wishes for
 /// a task only ever fall.
 fn ends_what_is_wanted(world: &World, node: NodeId, id: TaskId) -> Option<Violation> {
     let task = world.log.state().task(id)?;
-    let is_wanted = task.is_live() && task.placement.node() == Some(node);
+    let has_ended = world.machine(node).agent.has_ended(id);
+    let is_wanted = task.is_live() && !has_ended && task.placement.node() == Some(node);
     (is_wanted && world.machine(node).fate != Fate::Removed).then(|| {
         let detail = format!("{node} ends {id}, which is {}", task.status.state);
         Violation { rule: Rule::StopsOnlyUnwanted, detail }
