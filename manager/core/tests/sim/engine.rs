@@ -51,6 +51,8 @@ pub(crate) struct Container {
 pub(crate) enum Event {
     Perform {
         life: u64,
+        /// Of a program that froze before it sent it: with the program the request is gone.
+        is_late: bool,
         task: TaskId,
         operation: Operation,
     },
@@ -151,20 +153,18 @@ pub(crate) fn ask(world: &mut World, node: NodeId, task: TaskId, operation: Oper
     let wrong = checks::work::violations(world, node, task, &operation);
     world.wrong.extend(wrong);
     world.say(|| format!("{node}: {task}: {operation:?}"));
-    let is_late = world.is_faulty() && world.one_in(10);
+    let by_lease = world.at_most_one.contains_key(&task);
+    let is_late = by_lease && world.is_faulty() && world.one_in(10);
     let delay = match &operation {
         Operation::Pull(_) => world.between(100, 3_000),
-        // Written by an agent that froze before it was sent.
-        Operation::Start(_) if world.at_most_one.contains_key(&task) && is_late => {
-            world.between(5_000, 30_000)
-        }
+        Operation::Start(_) if is_late => world.between(5_000, 30_000),
         Operation::Create(_) | Operation::Start(_) => world.between(10, 200),
         Operation::Stop(_) | Operation::Cut(_) => world.between(10, 1_500),
         Operation::Remove(_) => world.between(5, 100),
     };
     let machine = world.machine(node);
     let (boot, life) = (machine.engine.boot, machine.agent.life());
-    let event = Event::Perform { life, task, operation };
+    let event = Event::Perform { life, is_late, task, operation };
     world.after(delay, Happening::Engine { node, boot, event });
 }
 
@@ -176,7 +176,7 @@ pub(crate) fn event(world: &mut World, node: NodeId, boot: u64, event: Event) {
     }
     let engine = &machine.engine;
     match event {
-        Event::Perform { life, task, operation } if engine.boot != boot => {
+        Event::Perform { life, task, operation, .. } if engine.boot != boot => {
             let detail = "it was restarted".to_owned();
             answer(world, node, life, (task, failed(&operation, detail)));
         }
@@ -184,8 +184,9 @@ pub(crate) fn event(world: &mut World, node: NodeId, boot: u64, event: Event) {
             world.after(HUNG_MS, Happening::Engine { node, boot, event });
         }
         // Whoever asked is gone, and so is the request.
-        Event::Perform { life, .. } if is_dropped && machine.agent.life() != life => {}
-        Event::Perform { life, task, operation } => {
+        Event::Perform { life, is_late, .. }
+            if (is_dropped || is_late) && machine.agent.life() != life => {}
+        Event::Perform { life, task, operation, .. } => {
             let outcome = perform(world, node, task, &operation);
             answer(world, node, life, (task, outcome));
         }
