@@ -23,7 +23,7 @@ fn runs(lab: &Lab, service: &str) -> Vec<(u64, u64)> {
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         let mut stamps = whole.lines().map(|it| it.parse::<u64>().expect("a number"));
         let first = stamps.next()?;
-        Some((first, stamps.last().unwrap_or(first)))
+        Some((first, stamps.next_back().unwrap_or(first)))
     };
     let mut runs: Vec<(u64, u64)> =
         files.filter_map(|it| read(it.expect("it can be read").path())).collect();
