@@ -8,6 +8,7 @@ pub use handle::{AgentHandle, GoodbyeReason, Membership};
 
 use crate::containers::{Containers, LogQuery, Owner, PullProgress};
 use crate::engine::{EngineEvent, EngineRequest, EngineWatch, Portrait};
+use crate::fence::{Fence, Guard};
 use crate::files::TaskFiles;
 use crate::host;
 use crate::logs::{Logs, Subscription};
@@ -15,7 +16,7 @@ use crate::operations::{Job, Operations};
 use crate::probes::Probes;
 use crate::route::Route;
 use crate::session::{Session, SessionEvent};
-use agent_core::container::Outcome;
+use agent_core::container::{ContainerEvent, ContainerEventKind, Operation, Outcome};
 use agent_core::reports::{Batch, Outbox};
 use agent_core::worker::{Action, Input, Worker};
 use common::assignment::AssignmentSet;
@@ -95,6 +96,7 @@ pub fn start<C: Containers>(
         commands: from_handle,
     };
     let engine = engine_requests.clone();
+    let fence = Fence::open(&config.run_dir, config.node, containers.socket());
     let agent = Agent {
         worker: Worker::new(host::boot_mark(&config.run_dir)),
         outbox: Outbox::default(),
@@ -105,6 +107,7 @@ pub fn start<C: Containers>(
         inbox,
         outward: Outward { engine, leaving, statuses, memberships, farewell },
         files: TaskFiles::open(&config.run_dir),
+        fence,
         boot: Boot::Unmarked(config.run_dir),
         stay: Stay::Member,
     };
@@ -168,6 +171,8 @@ enum Event {
     Finished(Vec<(TaskId, Outcome)>),
     Probed(Input),
     Command(Command),
+    /// Of the lease there is less left than there was.
+    LessRoom,
     /// Nobody is left who could say anything.
     Alone,
 }
@@ -208,6 +213,7 @@ struct Agent<C> {
     operations: Operations<C>,
     probes: Probes<C>,
     files: TaskFiles,
+    fence: Fence,
     logs: Logs,
     containers: Arc<C>,
     inbox: Inbox,
@@ -236,6 +242,8 @@ impl<C: Containers> Agent<C> {
     }
 
     async fn next(&mut self) -> Event {
+        let by_lease = self.worker.has_at_most_one();
+        let less_room_in = by_lease.then(|| self.fence.less_room_in()).flatten();
         tokio::select! {
             Some(event) = self.inbox.engine.recv() => Event::Engine(event),
             Some(event) = self.inbox.session.recv() => Event::Session(event),
@@ -243,11 +251,16 @@ impl<C: Containers> Agent<C> {
             finished = self.operations.finished() => Event::Finished(finished),
             found = self.probes.finished() => Event::Probed(found),
             Some(command) = self.inbox.commands.recv() => Event::Command(command),
+            () = tokio::time::sleep(less_room_in.unwrap_or_default()), if less_room_in.is_some() => {
+                Event::LessRoom
+            }
             else => Event::Alone,
         }
     }
 
     fn handle(&mut self, event: Event) {
+        // First, so that nothing is begun or judged by a lease that is over.
+        self.decide(Input::Room(self.fence.room()));
         match event {
             Event::Engine(event) => self.on_engine(event),
             Event::Session(event) => self.on_session(event),
@@ -258,13 +271,14 @@ impl<C: Containers> Agent<C> {
             }
             Event::Finished(finished) => {
                 for (task, outcome) in finished {
-                    self.decide(Input::Finished { task, outcome });
+                    self.finished(task, outcome);
                 }
             }
             Event::Probed(found) => self.decide(found),
             Event::Command(Command::StopAll { done }) => self.leave(Some(done)),
-            Event::Alone => {}
+            Event::LessRoom | Event::Alone => {}
         }
+        self.fence.clear(|container| self.worker.may_run_in(container));
         self.files.clear(|task| self.worker.may_run(task));
         self.tell_whether_empty();
     }
@@ -273,9 +287,11 @@ impl<C: Containers> Agent<C> {
         match event {
             EngineEvent::Lost => self.decide(Input::EngineLost),
             EngineEvent::ListingBegun => self.decide(Input::ListingBegun),
-            EngineEvent::Container(event) => self.decide(Input::Container(event)),
+            EngineEvent::Container(event) => {
+                self.decide(Input::Container(self.fence.completes(event)));
+            }
             EngineEvent::Listed(seen) => {
-                self.decide(Input::Listed(seen));
+                self.decide(Input::Listed(self.fence.completes_list(seen)));
                 self.mark_boot();
                 for (manager, request) in self.logs.kept() {
                     self.begin_logs(manager, request);
@@ -295,6 +311,10 @@ impl<C: Containers> Agent<C> {
             },
             SessionEvent::VolumesLeaving(names) => {
                 self.outward.leaving.send_replace(names);
+            }
+            SessionEvent::Lease(beat_sent) => {
+                self.fence.granted(beat_sent);
+                self.decide(Input::Room(self.fence.room()));
             }
             SessionEvent::Membership(membership) => {
                 self.outward.memberships.send_if_modified(|known| {
@@ -316,12 +336,35 @@ impl<C: Containers> Agent<C> {
         }
     }
 
+    fn finished(&mut self, task: TaskId, outcome: Outcome) {
+        let halted = self.worker.container(task).filter(|id| self.fence.forestalled(id, &outcome));
+        if let Some(id) = halted.cloned() {
+            let kind = ContainerEventKind::Halted;
+            self.decide(Input::Container(ContainerEvent { task, id, kind }));
+        }
+        self.decide(Input::Finished { task, outcome });
+    }
+
+    /// Of what must not run twice, for its start.
+    fn guard(&mut self, task: TaskId, operation: &Operation) -> Option<Guard> {
+        match operation {
+            Operation::Start(id) if self.worker.is_at_most_one(task) => Some(self.fence.guard(id)),
+            Operation::Start(_)
+            | Operation::Pull(_)
+            | Operation::Create(_)
+            | Operation::Stop(_)
+            | Operation::Cut(_)
+            | Operation::Remove(_) => None,
+        }
+    }
+
     fn decide(&mut self, input: Input) {
         for action in self.worker.handle(input) {
             match action {
                 Action::Begin { task, operation } => {
                     let kit = self.files.kit(&operation);
-                    self.operations.begin(Job { task, operation, kit });
+                    let guard = self.guard(task, &operation);
+                    self.operations.begin(Job { task, operation, kit, guard });
                 }
                 Action::Report(report) => self.outbox.push(report),
                 Action::Probe(probe) => self.probes.begin(probe),

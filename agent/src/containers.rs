@@ -6,6 +6,8 @@ use common::assignment::Assignment;
 use common::node::NodeDescription;
 use common::{ClusterId, NodeId};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Whose containers are looked at; those of other nodes or clusters do not exist for the agent.
@@ -104,6 +106,9 @@ pub struct LogLine {
 pub const LOG_LINE_BYTES_MAX: usize = 64 << 10;
 
 pub trait Containers: Send + Sync + 'static {
+    /// Where another program of ours finds the same engine; none where there are no processes.
+    fn socket(&self) -> Option<PathBuf>;
+
     /// Whether the engine answers, and is one that can be used.
     fn ping(&self) -> impl Future<Output = Result<(), EngineError>> + Send;
 
@@ -152,9 +157,11 @@ pub trait Containers: Send + Sync + 'static {
         container: &ContainerId,
     ) -> impl Future<Output = Result<Health, OperationFailure>> + Send;
 
+    /// With the grace that the container carries, where no other is given.
     fn stop(
         &self,
         container: &ContainerId,
+        grace: Option<Duration>,
     ) -> impl Future<Output = Result<(), OperationFailure>> + Send;
 
     fn remove(

@@ -57,6 +57,7 @@ impl TaskFiles {
             Operation::Pull(_)
             | Operation::Start(_)
             | Operation::Stop(_)
+            | Operation::Cut(_)
             | Operation::Remove(_) => return None,
         };
         let grants = &assignment.spec.container.grants;

@@ -10,6 +10,7 @@ pub mod docker;
 pub mod ending;
 mod engine;
 pub mod fake;
+pub mod fence;
 mod files;
 mod health;
 mod host;

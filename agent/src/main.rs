@@ -56,6 +56,9 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = agent::fence::run_if_asked() {
+        return code;
+    }
     let arguments: Arguments = match agent::usage::parse() {
         Ok(arguments) => arguments,
         Err(code) => return code,

@@ -3,8 +3,10 @@
 
 use crate::containers::{Containers, Owner, PullProgress};
 use crate::engine::EngineRequest;
+use crate::fence::Guard;
 use crate::files::Kit;
 use agent_core::container::{ContainerId, ImageWish, Operation, OperationFailure, Outcome};
+use agent_core::lease::GRACE;
 use common::TaskId;
 use common::assignment::Assignment;
 use common::platform::Platform;
@@ -26,11 +28,13 @@ enum Lane {
     Pull,
 }
 
-/// An operation, and the files that it needs.
+/// An operation, and what it needs.
 pub(crate) struct Job {
     pub(crate) task: TaskId,
     pub(crate) operation: Operation,
     pub(crate) kit: Option<Kit>,
+    /// Of what must not run twice.
+    pub(crate) guard: Option<Guard>,
 }
 
 struct Queue {
@@ -92,8 +96,8 @@ impl<C: Containers> Operations<C> {
                 }
                 self.queue(lane).waiting.push_back(job);
             }
-            // What is created is started before anything else is created.
-            Operation::Start(_) => self.queue(lane).waiting.push_front(job),
+            // What is created is started before anything else is created; what is cut is in haste.
+            Operation::Start(_) | Operation::Cut(_) => self.queue(lane).waiting.push_front(job),
             Operation::Create(_) | Operation::Stop(_) | Operation::Remove(_) => {
                 self.queue(lane).waiting.push_back(job);
             }
@@ -122,6 +126,7 @@ impl<C: Containers> Operations<C> {
             Operation::Create(_)
             | Operation::Start(_)
             | Operation::Stop(_)
+            | Operation::Cut(_)
             | Operation::Remove(_) => {
                 vec![(task, outcome)]
             }
@@ -165,7 +170,7 @@ fn key(wish: &ImageWish) -> (String, Option<Platform>) {
 fn lane(operation: &Operation) -> Lane {
     match operation {
         Operation::Create(_) | Operation::Start(_) => Lane::Launch,
-        Operation::Stop(_) | Operation::Remove(_) => Lane::Stop,
+        Operation::Stop(_) | Operation::Cut(_) | Operation::Remove(_) => Lane::Stop,
         Operation::Pull(_) => Lane::Pull,
     }
 }
@@ -181,8 +186,12 @@ async fn carry_out<C: Containers>(
         Operation::Create(assignment) => {
             Outcome::Created(create(containers, owner, assignment, job.kit.as_ref()).await)
         }
-        Operation::Start(id) => Outcome::Started(containers.start(id).await),
-        Operation::Stop(id) => Outcome::Stopped(containers.stop(id).await),
+        Operation::Start(id) => Outcome::Started(match &job.guard {
+            Some(guard) => guard.start(containers, id).await,
+            None => containers.start(id).await,
+        }),
+        Operation::Stop(id) => Outcome::Stopped(containers.stop(id, None).await),
+        Operation::Cut(id) => Outcome::Stopped(containers.stop(id, Some(GRACE)).await),
         Operation::Remove(id) => Outcome::Removed(containers.remove(id).await),
     }
 }
@@ -212,9 +221,11 @@ async fn watched(
     }
     let what = match operation {
         Operation::Create(assignment) => format!("creating {}", assignment.container_name()),
-        Operation::Pull(_) | Operation::Start(_) | Operation::Stop(_) | Operation::Remove(_) => {
-            "starting a container".to_owned()
-        }
+        Operation::Pull(_)
+        | Operation::Start(_)
+        | Operation::Stop(_)
+        | Operation::Cut(_)
+        | Operation::Remove(_) => "starting a container".to_owned(),
     };
     let detail = format!("{what} has had no answer for {} s", HANG.as_secs());
     // Where the queue is full, others have said the same.

@@ -6,6 +6,7 @@ use crate::agent::{GoodbyeReason, Membership};
 use crate::engine::Portrait;
 use crate::health::EngineHealth;
 use crate::route::Route;
+use agent_core::lease::BootTime;
 use agent_core::reports::Batch;
 use common::assignment::AssignmentSet;
 use common::file::FileSet;
@@ -36,6 +37,8 @@ pub(crate) enum SessionEvent {
     Assignments(AssignmentSet),
     /// All that this node is to remove.
     VolumesLeaving(BTreeSet<String>),
+    /// What must not run twice may run for a while from the moment that this beat was sent.
+    Lease(BootTime),
     /// The message of statuses that has arrived for good.
     Kept(u64),
     Membership(Membership),

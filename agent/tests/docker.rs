@@ -58,12 +58,12 @@ async fn a_container_s_life_is_told() {
         engine.docker.start(&id).await.unwrap();
         engine.docker.start(&id).await.unwrap();
         assert_eq!(engine.docker.list(owner).await, Ok(seen(Phase::Running(Health::Unchecked))));
-        engine.docker.stop(&id).await.unwrap();
+        engine.docker.stop(&id, None).await.unwrap();
         assert_eq!(engine.docker.list(owner).await, Ok(seen(Phase::Exited(exit(3)))));
         engine.docker.remove(&id).await.unwrap();
         assert_eq!(engine.docker.list(owner).await, Ok(Vec::new()));
         assert_eq!(engine.docker.start(&id).await, Err(OperationFailure::NoSuchContainer));
-        assert_eq!(engine.docker.stop(&id).await, Err(OperationFailure::NoSuchContainer));
+        assert_eq!(engine.docker.stop(&id, None).await, Err(OperationFailure::NoSuchContainer));
         let mut kinds = Vec::new();
         while kinds.last() != Some(&ContainerEventKind::Removed) {
             if let Some(EngineNews::Container(event)) = told.recv().await {

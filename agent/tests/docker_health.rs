@@ -80,7 +80,7 @@ async fn health_in_list(engine: &TestEngine, id: &ContainerId) -> Health {
 }
 
 async fn end(engine: &TestEngine, id: &ContainerId) {
-    engine.docker.stop(id).await.unwrap();
+    engine.docker.stop(id, None).await.unwrap();
     engine.docker.remove(id).await.unwrap();
 }
 
@@ -164,7 +164,7 @@ async fn a_look_of_our_own_finds_what_the_check_would() {
     assert_eq!(second.words, "cat: can't open '/host/well': No such file or directory");
     shared.touch("well");
     assert_eq!(engine.docker.probe(&id).await, Ok(Health::Healthy));
-    engine.docker.stop(&id).await.unwrap();
+    engine.docker.stop(&id, None).await.unwrap();
     // The engine calls it unhealthy once it has stopped.
     let third = trial(engine.docker.probe(&id).await.unwrap());
     assert_eq!(third.failures, 0);

@@ -15,6 +15,7 @@ pub mod container;
 pub mod file;
 pub mod id;
 pub mod image;
+pub mod lease;
 pub mod name;
 mod named;
 pub mod network;

@@ -224,6 +224,8 @@ pub enum Failure {
     },
     /// The node never came back.
     NodeLost,
+    /// Its node had no lease any more, and it must not run twice.
+    CutOff,
 }
 
 impl Failure {
@@ -237,7 +239,8 @@ impl Failure {
             | Failure::ContainerGone
             | Failure::BindSourceMissing { .. }
             | Failure::EngineRefused { .. }
-            | Failure::NodeLost => false,
+            | Failure::NodeLost
+            | Failure::CutOff => false,
         }
     }
 }
@@ -267,6 +270,9 @@ impl fmt::Display for Failure {
             }
             Failure::EngineRefused { detail } => f.write_str(detail),
             Failure::NodeLost => f.write_str("its node was lost"),
+            Failure::CutOff => {
+                f.write_str("its node was cut off from the managers, and it must not run twice")
+            }
         }
     }
 }

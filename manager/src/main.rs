@@ -3,6 +3,9 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(code) = agent::fence::run_if_asked() {
+        return code;
+    }
     match shell::threads::runtime() {
         Ok(runtime) => runtime.block_on(manager::cli::run(manager::daemon::run)),
         Err(error) => {

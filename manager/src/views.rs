@@ -4,7 +4,7 @@ use common::network::PortMode;
 use common::node::{Node, NodeState, Role};
 use common::service::{Service, TaskSpec};
 use common::task::{DesiredState, Observation, Task, TaskState};
-use common::{NodeId, Stamp};
+use common::{NodeId, Stamp, Timestamp};
 use manager_core::lookup;
 use manager_core::orchestrator;
 use manager_core::soft::Soft;
@@ -38,6 +38,7 @@ impl Memory {
     pub fn of_tasks<'a>(
         leader: &manager_core::leader::Leader,
         tasks: impl Iterator<Item = &'a Arc<Task>>,
+        now: Timestamp,
     ) -> Memory {
         let mut memory = Memory::default();
         for task in tasks {
@@ -47,7 +48,7 @@ impl Memory {
             if let Some(waiting) = leader.waiting(task.id) {
                 let pending = Observation::of(TaskState::Pending);
                 memory.latest.insert(task.id, (pending, task.created));
-                memory.waiting.insert(task.id, waiting.to_string());
+                memory.waiting.insert(task.id, waiting.in_words(now));
             }
         }
         memory

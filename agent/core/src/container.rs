@@ -29,15 +29,19 @@ pub struct Seen {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
     Created,
+    /// Created, and its start was asked for by an agent that did not learn what became of that.
+    Starting,
     Running(Health),
     Exited(Exit),
+    /// Killed at the end of the node's lease.
+    Halted,
 }
 
 impl Phase {
     pub fn is_running(&self) -> bool {
         match self {
             Phase::Running(_) => true,
-            Phase::Created | Phase::Exited(_) => false,
+            Phase::Created | Phase::Starting | Phase::Exited(_) | Phase::Halted => false,
         }
     }
 }
@@ -62,6 +66,8 @@ pub enum ContainerEventKind {
     /// Its check says something else than before.
     Checked(Health),
     Died(Exit),
+    /// Killed at the end of the node's lease, or removed before it could start after it.
+    Halted,
     Removed,
 }
 
@@ -73,6 +79,8 @@ pub enum Operation {
     Start(ContainerId),
     /// With the grace that the container itself carries.
     Stop(ContainerId),
+    /// With next to no grace: soon it must not run any more.
+    Cut(ContainerId),
     /// With its anonymous volumes.
     Remove(ContainerId),
 }
@@ -110,6 +118,9 @@ pub enum OperationFailure {
     RegistryUnreachable { detail: String },
     #[error("bind source path does not exist: {path}")]
     BindSourceMissing { path: String },
+    /// It was asked for while there was a lease, and there is none now.
+    #[error("its node has no lease to start it")]
+    NoLease,
     #[error("a container of this name exists already")]
     NameTaken,
     #[error("there is no such container")]

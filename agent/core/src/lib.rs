@@ -8,6 +8,7 @@
 
 pub mod container;
 pub mod health;
+pub mod lease;
 pub mod reports;
 pub mod task_machine;
 pub mod worker;

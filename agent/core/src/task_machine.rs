@@ -3,6 +3,7 @@
 
 use crate::container::{ContainerId, Exit};
 use crate::health::Health;
+use crate::lease::Room;
 use common::task::{DesiredState, Failure, Observation, TaskState};
 
 /// What the managers want of a task.
@@ -38,6 +39,8 @@ pub enum Known {
     /// There never was one.
     None,
     Created(ContainerId),
+    /// Created, and at any moment it may run: nobody knows what became of its start.
+    Starting(ContainerId),
     Running(ContainerId, Health),
     Ended(ContainerId, End),
     /// There was one, and it was removed.
@@ -47,20 +50,31 @@ pub enum Known {
 impl Known {
     pub fn id(&self) -> Option<&ContainerId> {
         match self {
-            Known::Created(id) | Known::Running(id, _) | Known::Ended(id, _) => Some(id),
+            Known::Created(id)
+            | Known::Starting(id)
+            | Known::Running(id, _)
+            | Known::Ended(id, _) => Some(id),
             Known::None | Known::Gone => None,
         }
     }
 }
 
 /// How a container came to stand still.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
     ByItself(Exit),
     /// Its machine or its engine went down under it.
     Restart,
     /// We stopped it.
     Stopped,
+    /// We stopped it, because its check said so.
+    Unhealthy {
+        detail: String,
+    },
+    /// We stopped it, because it ran before its turn.
+    OutOfTurn,
+    /// It would have run on without a lease.
+    CutOff,
 }
 
 /// What is known of a task's image.
@@ -89,6 +103,7 @@ pub enum Step {
     Create,
     Start,
     Stop,
+    Cut,
     Remove,
 }
 
@@ -98,21 +113,74 @@ pub struct Situation<'a> {
     pub wanted: Wanted,
     pub known: &'a Known,
     pub image: Image,
+    pub leave: Leave,
     /// A task is one attempt: what has ended never begins again.
     pub ended: bool,
+}
+
+/// Whether a task may run as far as leases are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// It needs none.
+    Free,
+    /// It must not run twice.
+    ByLease(Room),
+}
+
+impl Leave {
+    pub fn may_start(self) -> bool {
+        match self {
+            Leave::Free | Leave::ByLease(Room::ToStart) => true,
+            Leave::ByLease(Room::ToRun | Room::None) => false,
+        }
+    }
+
+    fn may_run(self) -> bool {
+        match self {
+            Leave::Free | Leave::ByLease(Room::ToStart | Room::ToRun) => true,
+            Leave::ByLease(Room::None) => false,
+        }
+    }
+}
+
+/// What a container comes to that runs and is not to, though its task is still wanted. Nothing is
+/// said of its end before it has ended: a replacement would run beside it.
+pub fn doom(wanted: Wanted, known: &Known, leave: Leave) -> Option<End> {
+    match (wanted, known) {
+        (Wanted::Run, Known::Running(_, _)) if !leave.may_run() => Some(End::CutOff),
+        (Wanted::Run, Known::Running(_, Health::Unhealthy { detail })) => {
+            Some(End::Unhealthy { detail: detail.clone() })
+        }
+        // Whatever has the slot still would have a twin.
+        (Wanted::Prepare, Known::Running(_, _)) => Some(End::OutOfTurn),
+        (Wanted::Prepare | Wanted::Run | Wanted::Stop | Wanted::Remove | Wanted::Unsaid, _) => None,
+    }
+}
+
+/// What is said of a container that is doomed, until it has ended.
+pub fn last_words(end: &End) -> String {
+    match observe_end(end).failure {
+        Some(failure) => format!("being stopped: {failure}"),
+        None => "being stopped".to_owned(),
+    }
 }
 
 pub fn next_step(situation: &Situation<'_>) -> Step {
     match situation.wanted {
         Wanted::Unsaid => Step::Nothing,
         Wanted::Prepare | Wanted::Run if situation.ended => stop_if_running(situation.known),
+        Wanted::Prepare | Wanted::Run
+            if let Some(end) = doom(situation.wanted, situation.known, situation.leave) =>
+        {
+            if end == End::CutOff { Step::Cut } else { Step::Stop }
+        }
         Wanted::Prepare => step_towards_ready(situation.known, situation.image),
-        Wanted::Run => step_towards_running(situation.known, situation.image),
+        Wanted::Run => step_towards_running(situation),
         Wanted::Stop => stop_if_running(situation.known),
         Wanted::Remove => match situation.known {
             Known::None | Known::Gone => Step::Nothing,
             Known::Running(_, _) => Step::Stop,
-            Known::Created(_) | Known::Ended(_, _) => Step::Remove,
+            Known::Created(_) | Known::Starting(_) | Known::Ended(_, _) => Step::Remove,
         },
     }
 }
@@ -120,6 +188,8 @@ pub fn next_step(situation: &Situation<'_>) -> Step {
 fn stop_if_running(known: &Known) -> Step {
     match known {
         Known::Running(_, _) => Step::Stop,
+        // Then it cannot start any more.
+        Known::Starting(_) => Step::Remove,
         Known::None | Known::Created(_) | Known::Ended(_, _) | Known::Gone => Step::Nothing,
     }
 }
@@ -128,17 +198,23 @@ fn step_towards_ready(known: &Known, image: Image) -> Step {
     match (known, image) {
         (Known::None, Image::Missing) => Step::Pull,
         (Known::None, Image::Untried | Image::Pulled) => Step::Create,
-        (Known::Created(_) | Known::Running(_, _) | Known::Ended(_, _) | Known::Gone, _) => {
-            Step::Nothing
-        }
+        (
+            Known::Created(_)
+            | Known::Starting(_)
+            | Known::Running(_, _)
+            | Known::Ended(_, _)
+            | Known::Gone,
+            _,
+        ) => Step::Nothing,
     }
 }
 
-fn step_towards_running(known: &Known, image: Image) -> Step {
-    match known {
-        Known::Created(_) => Step::Start,
+fn step_towards_running(situation: &Situation<'_>) -> Step {
+    match situation.known {
+        Known::Created(_) | Known::Starting(_) if situation.leave.may_start() => Step::Start,
+        Known::Created(_) | Known::Starting(_) => Step::Nothing,
         Known::None | Known::Running(_, _) | Known::Ended(_, _) | Known::Gone => {
-            step_towards_ready(known, image)
+            step_towards_ready(situation.known, situation.image)
         }
     }
 }
@@ -150,21 +226,17 @@ pub fn observe(wanted: Wanted, known: &Known, busy: Option<Busy>) -> Observation
         Wanted::Stop | Wanted::Remove => true,
     };
     match known {
-        // Whatever has the slot still would have a twin, so it is not left running either.
-        Known::Running(_, _) | Known::Ended(_, _) if wanted == Wanted::Prepare => {
-            let detail = STARTED_FROM_OUTSIDE.to_owned();
-            Observation::failed(TaskState::Failed, Failure::EngineRefused { detail })
-        }
+        Known::Ended(_, _) if wanted == Wanted::Prepare => observe_end(&End::OutOfTurn),
         Known::Running(_, health) if ends => observe_leaving(health),
         Known::Running(_, health) => observe_health(health),
         Known::Ended(_, _) | Known::Gone if ends => Observation::of(TaskState::Shutdown),
-        Known::Ended(_, end) => observe_end(*end),
+        Known::Ended(_, end) => observe_end(end),
         Known::Gone => Observation::failed(TaskState::Failed, Failure::ContainerGone),
         Known::None | Known::Created(_) if ends && !may_run_soon(busy) => {
             Observation::of(TaskState::Shutdown)
         }
         Known::Created(_) if wanted == Wanted::Prepare => Observation::of(TaskState::Ready),
-        Known::Created(_) => Observation::of(TaskState::Starting),
+        Known::Created(_) | Known::Starting(_) => Observation::of(TaskState::Starting),
         Known::None if busy == Some(Busy::Pull) => Observation::of(TaskState::Preparing),
         Known::None => Observation::of(TaskState::Accepted),
     }
@@ -176,10 +248,8 @@ fn observe_health(health: &Health) -> Observation {
         Health::Starting(trial) => {
             Observation { message: trial.to_string(), ..Observation::of(TaskState::Starting) }
         }
-        Health::Unhealthy { detail } => {
-            let detail = detail.clone();
-            Observation::failed(TaskState::Failed, Failure::Unhealthy { detail })
-        }
+        // Doomed, or nobody has said yet what is wanted.
+        Health::Unhealthy { .. } => Observation::of(TaskState::Starting),
     }
 }
 
@@ -199,13 +269,23 @@ fn may_run_soon(busy: Option<Busy>) -> bool {
     }
 }
 
-fn observe_end(end: End) -> Observation {
+fn observe_end(end: &End) -> Observation {
     match end {
         End::Stopped => Observation::of(TaskState::Shutdown),
         End::Restart => Observation::failed(TaskState::Failed, Failure::MachineRestarted),
         End::ByItself(Exit { code: 0, .. }) => Observation::of(TaskState::Complete),
         End::ByItself(Exit { code, out_of_memory }) => {
+            let (code, out_of_memory) = (*code, *out_of_memory);
             Observation::failed(TaskState::Failed, Failure::Exited { code, out_of_memory })
         }
+        End::Unhealthy { detail } => {
+            let detail = detail.clone();
+            Observation::failed(TaskState::Failed, Failure::Unhealthy { detail })
+        }
+        End::OutOfTurn => {
+            let detail = STARTED_FROM_OUTSIDE.to_owned();
+            Observation::failed(TaskState::Failed, Failure::EngineRefused { detail })
+        }
+        End::CutOff => Observation::failed(TaskState::Failed, Failure::CutOff),
     }
 }

@@ -7,8 +7,11 @@ mod entry;
 
 use crate::container::{ContainerEvent, ContainerId, Operation, OperationFailure, Outcome, Seen};
 use crate::health::{Health, Probe};
+use crate::lease::Room;
 use crate::reports::TaskReport;
-use crate::task_machine::{Busy, Known, Situation, Wanted, next_step, observe};
+use crate::task_machine::{
+    Busy, End, Known, Leave, Situation, Wanted, doom, last_words, next_step, observe,
+};
 use common::TaskId;
 use common::assignment::AssignmentSet;
 use common::task::{Observation, TaskState};
@@ -26,6 +29,8 @@ pub enum BootMark {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
     Assignments(AssignmentSet),
+    /// How much is left of the node's lease.
+    Room(Room),
     /// From here on the engine tells what happens, and a listing is under way.
     ListingBegun,
     /// Everything of ours that exists.
@@ -68,6 +73,7 @@ pub struct Worker {
     tasks: BTreeMap<TaskId, Entry>,
     engine: Engine,
     heard: Heard,
+    room: Room,
     /// What stands still at the next listing does so because everything did.
     interrupted: bool,
 }
@@ -92,6 +98,7 @@ impl Worker {
             tasks: BTreeMap::new(),
             engine: Engine::Away,
             heard: Heard::Nothing,
+            room: Room::None,
             interrupted: boot == BootMark::FirstRun,
         }
     }
@@ -103,6 +110,13 @@ impl Worker {
             Input::Assignments(set) => {
                 let touched = self.assign(set);
                 self.settle(touched, &mut actions);
+            }
+            Input::Room(room) => {
+                if std::mem::replace(&mut self.room, room) != room {
+                    let by_lease = self.tasks.values().filter(|it| it.is_at_most_one());
+                    let by_lease = by_lease.map(|it| it.task).collect();
+                    self.settle(by_lease, &mut actions);
+                }
             }
             Input::ListingBegun => self.tasks.values_mut().for_each(|it| it.moved = false),
             Input::Listed(seen) => {
@@ -165,6 +179,21 @@ impl Worker {
         }
     }
 
+    /// Whether it must not run twice.
+    pub fn is_at_most_one(&self, task: TaskId) -> bool {
+        self.tasks.get(&task).is_some_and(Entry::is_at_most_one)
+    }
+
+    pub fn has_at_most_one(&self) -> bool {
+        self.tasks.values().any(Entry::is_at_most_one)
+    }
+
+    /// Whether this very container may run or come to run, as far as anybody can tell.
+    pub fn may_run_in(&self, id: &ContainerId) -> bool {
+        let may_be_there = self.engine == Engine::Away || self.heard == Heard::Nothing;
+        may_be_there || self.tasks.values().any(|it| it.may_run_in(id))
+    }
+
     /// Whether there is nothing of ours, for sure.
     pub fn is_empty(&self) -> bool {
         self.engine == Engine::Listed && self.tasks.is_empty()
@@ -220,10 +249,12 @@ impl Worker {
         for task in tasks {
             let Some(entry) = self.tasks.get(&task) else { continue };
             let wanted = self.wanted(entry);
+            let leave =
+                if entry.is_at_most_one() { Leave::ByLease(self.room) } else { Leave::Free };
             let is_sure = self.engine == Engine::Listed && !entry.doubted;
             let entry = self.tasks.get_mut(&task).expect("it was looked up above");
             if is_sure {
-                settle_one(entry, wanted, actions);
+                settle_one(entry, (wanted, leave), actions);
             } else if matches!(wanted, Wanted::Prepare | Wanted::Run) && entry.observed.is_none() {
                 actions.extend(entry.advance(Observation::of(TaskState::Accepted)));
             }
@@ -235,16 +266,33 @@ impl Worker {
     }
 }
 
-fn settle_one(entry: &mut Entry, wanted: Wanted, actions: &mut Vec<Action>) {
-    let observation = observe(wanted, &entry.known, entry.busy);
-    actions.extend(entry.advance(observation));
+const NO_LEASE: &str = "waits for a lease: its managers must say that it runs nowhere else";
+
+fn settle_one(entry: &mut Entry, (wanted, leave): (Wanted, Leave), actions: &mut Vec<Action>) {
+    let doomed = doom(wanted, &entry.known, leave).or_else(|| entry.is_ending(wanted));
+    match doomed.filter(|_| !entry.has_ended()) {
+        Some(end) => actions.extend(entry.remark(last_words(&end))),
+        None => {
+            let mut observation = observe(wanted, &entry.known, entry.busy);
+            if observation.state == TaskState::Starting && entry.is_held_by(leave) {
+                NO_LEASE.clone_into(&mut observation.message);
+            }
+            actions.extend(entry.advance(observation));
+        }
+    }
     if entry.busy.is_some() || entry.balks {
         return;
     }
-    let situation =
-        Situation { wanted, known: &entry.known, image: entry.image(), ended: entry.has_ended() };
+    let situation = Situation {
+        wanted,
+        known: &entry.known,
+        image: entry.image(),
+        leave,
+        ended: entry.has_ended(),
+    };
     let step = next_step(&situation);
-    if let Some(operation) = entry.begin(step) {
+    let end = doom(wanted, &entry.known, leave).unwrap_or(End::Stopped);
+    if let Some(operation) = entry.begin(step, end) {
         if let Operation::Pull(wish) = &operation {
             actions.extend(entry.advance(preparing(format!("pulling {}", wish.image))));
         }

@@ -85,7 +85,7 @@ impl World {
             Operation::Create(_) => {
                 assert!(!self.created.contains(&task), "{task} is created twice");
             }
-            Operation::Stop(_) | Operation::Remove(_) => {
+            Operation::Stop(_) | Operation::Cut(_) | Operation::Remove(_) => {
                 assert!(self.spoken || self.reported.contains_key(&task), "{task} touched unasked");
             }
             Operation::Start(_) => {
@@ -231,15 +231,18 @@ impl World {
             Operation::Start(_) => {
                 let health = match phase {
                     Some(Phase::Running(health)) => health,
-                    Some(Phase::Created | Phase::Exited(_)) | None => self.some_health(),
+                    Some(Phase::Created | Phase::Starting | Phase::Exited(_) | Phase::Halted)
+                    | None => self.some_health(),
                 };
                 if is_done {
                     self.start(task, health.clone());
                 }
                 Outcome::Started(Ok(health))
             }
-            Operation::Stop(_) if phase.is_none() => Outcome::Stopped(Err(gone())),
-            Operation::Stop(_) => {
+            Operation::Stop(_) | Operation::Cut(_) if phase.is_none() => {
+                Outcome::Stopped(Err(gone()))
+            }
+            Operation::Stop(_) | Operation::Cut(_) => {
                 if is_done && phase.is_some_and(|it| it.is_running()) {
                     self.die(task, 143);
                 }

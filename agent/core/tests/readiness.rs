@@ -125,13 +125,14 @@ fn what_is_prepared_is_meddled_with() {
         expect![[r#"
             all 1=ready: report 1 Accepted, create 1
             done 1 created: report 1 Ready
-            event 1 started: report 1 Failed (its container was started from outside, before its turn), stop 1"#]],
+            event 1 started: report 1 Ready "being stopped: its container was started from outside, before its turn", stop 1
+            event 1 died:143: report 1 Failed (its container was started from outside, before its turn)"#]],
     );
     check(
         "again; begun; listed 1=healthy 2=exited:0; all 1=ready 2=ready",
-        expect![
-            "all 1=ready 2=ready: report 1 Failed (its container was started from outside, before its turn), stop 1, report 2 Failed (its container was started from outside, before its turn)"
-        ],
+        expect![[
+            r#"all 1=ready 2=ready: report 1 Accepted "being stopped: its container was started from outside, before its turn", stop 1, report 2 Failed (its container was started from outside, before its turn)"#
+        ]],
     );
     // By hand, but when it is its turn anyway.
     check(
@@ -164,7 +165,7 @@ fn a_task_runs_once_its_check_says_so() {
             event 1 check:healthy: report 1 Running
             event 2 check:healthy: report 2 Running
             event 3 check:healthy: report 3 Running
-            event 1 check:unhealthy:refused: report 1 Failed (its health check failed (refused)), stop 1"#]],
+            event 1 check:unhealthy:refused: report 1 Running "being stopped: its health check failed (refused)", stop 1"#]],
     );
     // A word from before the first success does not undo it.
     check(
@@ -198,13 +199,17 @@ fn who_is_unhealthy_fails_and_is_stopped() {
          begun; listed 1=exited:143 2=unhealthy:timeout; event 2 check:healthy; done 2 stopped",
         expect![[r#"
             all 1=run 2=run: report 1 Running, report 2 Starting "health check: no success yet"
-            event 1 check:unhealthy:refused: report 1 Failed (its health check failed (refused)), stop 1
-            listed 1=exited:143 2=unhealthy:timeout: report 2 Failed (its health check failed (timeout)), stop 2"#]],
+            event 1 check:unhealthy:refused: report 1 Running "being stopped: its health check failed (refused)", stop 1
+            event 1 died:143: report 1 Failed (its health check failed (refused))
+            listed 1=exited:143 2=unhealthy:timeout: report 2 Starting "being stopped: its health check failed (timeout)", stop 2
+            done 2 stopped: report 2 Failed (its health check failed (timeout))"#]],
     );
     // The agent was away when it happened, or when it was to be stopped.
     check(
         "again; begun; listed 1=unhealthy:refused; all 1=run",
-        expect!["all 1=run: report 1 Failed (its health check failed (refused)), stop 1"],
+        expect![[
+            r#"all 1=run: report 1 Accepted "being stopped: its health check failed (refused)", stop 1"#
+        ]],
     );
     // Who is to be stopped anyway does not fail.
     check(
@@ -261,7 +266,8 @@ fn the_agent_looks_itself_until_the_first_success() {
         expect![[r#"
             all 1=run: report 1 Starting "health check: no success yet", probe 1 #1 in 5 s
             probed 1 1 starting:2:refused: report 1 Starting "health check: 2 of 3 failures so far: refused", probe 1 #2 in 5 s
-            probed 1 2 unhealthy:refused: report 1 Failed (its health check failed (refused)), stop 1"#]],
+            probed 1 2 unhealthy:refused: report 1 Starting "being stopped: its health check failed (refused)", stop 1
+            done 1 stopped: report 1 Failed (its health check failed (refused))"#]],
     );
     // The engine's own check was first.
     check(

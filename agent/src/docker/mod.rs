@@ -18,7 +18,7 @@ use agent_core::health::Health;
 use bollard::errors::Error;
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder,
-    StartContainerOptions, StopContainerOptions,
+    StartContainerOptions, StopContainerOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, ClientVersion};
 use common::assignment::Assignment;
@@ -26,6 +26,7 @@ use common::node::NodeDescription;
 use common::volume::is_anonymous;
 use error::{Context, engine_error, operation_failure};
 use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
 
@@ -117,6 +118,10 @@ async fn within_operation<T>(
 }
 
 impl Containers for Docker {
+    fn socket(&self) -> Option<PathBuf> {
+        Some(PathBuf::from(self.address.strip_prefix("unix://").unwrap_or(&self.address)))
+    }
+
     async fn ping(&self) -> Result<(), EngineError> {
         self.client().await?.ping().await.map(drop).map_err(|error| self.error(error))
     }
@@ -232,9 +237,17 @@ impl Containers for Docker {
         probe::probe(&client, &container.0).await.map_err(self.failure(Context::Other))
     }
 
-    async fn stop(&self, container: &ContainerId) -> Result<(), OperationFailure> {
+    async fn stop(
+        &self,
+        container: &ContainerId,
+        grace: Option<Duration>,
+    ) -> Result<(), OperationFailure> {
         let client = self.client_for_task().await?;
-        let stopped = client.stop_container(&container.0, None::<StopContainerOptions>).await;
+        let options = grace.map(|it| {
+            let seconds = i32::try_from(it.as_secs()).unwrap_or(i32::MAX);
+            StopContainerOptionsBuilder::new().t(seconds).build()
+        });
+        let stopped = client.stop_container(&container.0, options).await;
         stopped.map_err(self.failure(Context::Other))
     }
 

@@ -117,6 +117,10 @@ async fn sleep_until(next: Option<&(Instant, ContainerId, Happening)>) {
 }
 
 impl Containers for FakeEngine {
+    fn socket(&self) -> Option<std::path::PathBuf> {
+        None
+    }
+
     async fn ping(&self) -> Result<(), EngineError> {
         self.gate().await
     }
@@ -270,7 +274,7 @@ impl Containers for FakeEngine {
         self.look_inside(id).ok_or(OperationFailure::NoSuchContainer)
     }
 
-    async fn stop(&self, id: &ContainerId) -> Result<(), OperationFailure> {
+    async fn stop(&self, id: &ContainerId, _: Option<Duration>) -> Result<(), OperationFailure> {
         self.called(Call::Stop, self.name_of(id), self.delays().stop).await?;
         let exit = Exit { code: 143, out_of_memory: false };
         self.tell(id, |state| {

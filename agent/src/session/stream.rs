@@ -3,6 +3,7 @@
 use super::{ASSIGNMENTS_BYTES_MAX, Goodbye, Refusal, Session, SessionEvent};
 use crate::agent::GoodbyeReason;
 use crate::engine::Portrait;
+use agent_core::lease::BootTime;
 use agent_core::reports::{Batch, TaskReport};
 use common::IdGen;
 use common::file::FileSet;
@@ -12,6 +13,7 @@ use proto::v1;
 use proto::v1::dispatcher_client::DispatcherClient;
 use proto::v1::{agent_message, manager_message};
 use shell::threads::at_notch;
+use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -26,6 +28,7 @@ const QUEUE_MAX: usize = 16;
 const ROOM_FOR_BEATS: usize = 4;
 const BEAT_PERIOD_FIRST: Duration = Duration::from_millis(500);
 const SILENCE_LEAST: Duration = Duration::from_millis(1_500);
+const BEATS_REMEMBERED: usize = 16;
 const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 
 /// How a session ended.
@@ -106,11 +109,30 @@ struct Pulse {
     period: Duration,
     next: Instant,
     last_answer: Instant,
+    /// The last beats that were sent, and when.
+    sent: VecDeque<(u64, BootTime)>,
 }
 
 impl Pulse {
     fn begin(now: Instant) -> Pulse {
-        Pulse { number: 0, period: BEAT_PERIOD_FIRST, next: now, last_answer: now }
+        let (period, sent) = (BEAT_PERIOD_FIRST, VecDeque::new());
+        Pulse { number: 0, period, next: now, last_answer: now, sent }
+    }
+
+    fn send(&mut self) -> u64 {
+        self.number += 1;
+        self.sent.push_back((self.number, crate::fence::now()));
+        if self.sent.len() > BEATS_REMEMBERED {
+            self.sent.pop_front();
+        }
+        self.number
+    }
+
+    /// When that beat was sent, if it is not too long ago.
+    fn answered(&mut self, number: u64, now: Instant) -> Option<BootTime> {
+        self.last_answer = now;
+        self.sent.retain(|(it, _)| *it >= number);
+        self.sent.front().filter(|(it, _)| *it == number).map(|(_, at)| *at)
     }
 
     fn is_silent(&self, now: Instant) -> bool {
@@ -199,10 +221,10 @@ impl Session {
     }
 
     fn beat(&mut self, stream: &Stream, pulse: &mut Pulse) {
-        pulse.number += 1;
+        let number = pulse.send();
         let engine_ill = self.health.borrow_and_update().to_string();
         stream.say(agent_message::Of::Beat(v1::Beat {
-            number: pulse.number,
+            number,
             wall_millis: shell::clock::wall().0,
             engine_ill,
         }));
@@ -246,9 +268,9 @@ impl Session {
                 welcome.membership.map(|it| self.read_membership(it)).transpose()?
             }
             Some(Of::Membership(membership)) => Some(self.read_membership(membership)?),
-            Some(Of::Beat(_)) => {
-                pulse.last_answer = Instant::now();
-                None
+            Some(Of::Beat(v1::BeatAnswer { number, lease })) => {
+                let sent = pulse.answered(number, Instant::now());
+                sent.filter(|_| lease).map(SessionEvent::Lease)
             }
             Some(Of::Assignments(assignments)) => {
                 Some(SessionEvent::Assignments(read_assignments(assignments, self.node)?))

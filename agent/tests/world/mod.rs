@@ -286,7 +286,7 @@ fn read(of: agent_message::Of) -> (Heard, Option<manager_message::Of>) {
     match of {
         agent_message::Of::Hello(hello) => (Heard::Hello(hello), None),
         agent_message::Of::Beat(beat) => {
-            let answer = v1::BeatAnswer { number: beat.number };
+            let answer = v1::BeatAnswer { number: beat.number, lease: true };
             (Heard::Beat(beat), Some(manager_message::Of::Beat(answer)))
         }
         agent_message::Of::Statuses(statuses) => {

@@ -132,10 +132,6 @@ impl Source<'_> {
         self.report.borrow_mut().error(self.fault(path, text));
     }
 
-    fn warn(&self, path: &[&str], text: impl Into<String>) {
-        self.report.borrow_mut().warn(self.fault(path, text));
-    }
-
     fn fault(&self, path: &[&str], text: impl Into<String>) -> Fault {
         let whole: Vec<&str> = ["services", self.key].iter().chain(path).copied().collect();
         Fault::new(self.loaded.position(&whole), text)

@@ -15,6 +15,7 @@ use crate::planner::{CREATED_PER_PLAN_MAX, Planner};
 use crate::scheduler::Waiting;
 use crate::soft::Soft;
 use crate::state::State;
+use common::lease::QUORUM_PROOF;
 use common::node::{DownReason, NodeDescription, NodeState};
 use common::task::{Observation, TaskState};
 use common::{IdGen, NodeId, Stamp, TaskId, Timestamp, Version, WallTime};
@@ -50,7 +51,7 @@ enum Round {
     Proposed(Facts),
     /// Committed, but the state that shows it has not been published yet. No plan is ever made
     /// on a state older than the last commit.
-    Committed(Version),
+    Committed(Version, Facts),
 }
 
 impl Round {
@@ -58,7 +59,15 @@ impl Round {
     fn takes_down(&self, node: NodeId) -> bool {
         match self {
             Round::Proposed(facts) => facts.takes_down(node),
-            Round::Open | Round::Committed(_) => false,
+            Round::Open | Round::Committed(..) => false,
+        }
+    }
+
+    /// Whether others may know a node as down, or are about to, whom the state shows as up.
+    fn fells(&self, node: NodeId) -> bool {
+        match self {
+            Round::Proposed(facts) | Round::Committed(_, facts) => facts.fells(node),
+            Round::Open => false,
         }
     }
 }
@@ -70,12 +79,21 @@ pub enum Input {
     ProposalFailed,
     Opened { session: SessionId, node: NodeId, hello: Box<Hello> },
     Closed { session: SessionId },
-    Beat { session: SessionId, number: u64, wall: WallTime, engine_ill: String },
+    Beat { session: SessionId, beat: Beat },
     Statuses { session: SessionId, number: u64, reports: Vec<(TaskId, Observation)> },
     Images { session: SessionId, images: BTreeSet<String> },
     Volumes { session: SessionId, names: BTreeSet<String> },
     Described { session: SessionId, description: Box<NodeDescription> },
     Goodbye { session: SessionId, parting: Parting },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beat {
+    pub number: u64,
+    pub wall: WallTime,
+    pub engine_ill: String,
+    /// A majority of the managers has answered what this one sent to them then, or since.
+    pub quorum_at: Timestamp,
 }
 
 /// How an agent takes its leave.
@@ -124,7 +142,7 @@ impl Leader {
         planner.on_event(&state, Event::Resync);
         Leader {
             state,
-            soft: Soft::default(),
+            soft: Soft::of_leader_since(now.at),
             planner,
             liveness,
             ids,
@@ -159,8 +177,8 @@ impl Leader {
         match input {
             Input::Published { state, events } => self.published(state, events, now, &mut out),
             Input::Committed { version } => {
-                if matches!(self.round, Round::Proposed(_)) {
-                    self.round = Round::Committed(version);
+                if let Round::Proposed(facts) = &mut self.round {
+                    self.round = Round::Committed(version, std::mem::take(facts));
                     self.sessions.round_kept(&mut out);
                     self.close_round();
                 }
@@ -175,9 +193,7 @@ impl Leader {
                 }
                 self.sessions.ended(session, &mut out);
             }
-            Input::Beat { session, number, wall, engine_ill } => {
-                self.beat(session, (number, wall), &engine_ill, now, &mut out);
-            }
+            Input::Beat { session, beat } => self.beat(session, &beat, now, &mut out),
             Input::Statuses { session, number, reports } => {
                 self.statuses(session, number, reports, now);
             }
@@ -260,8 +276,8 @@ impl Leader {
 
     /// The answer to a proposal and the state that shows it come in either order.
     fn close_round(&mut self) {
-        if let Round::Committed(version) = self.round
-            && self.state.version() >= version
+        if let Round::Committed(version, _) = &self.round
+            && self.state.version() >= *version
         {
             self.round = Round::Open;
         }
@@ -335,23 +351,29 @@ impl Leader {
         }
     }
 
-    fn beat(
-        &mut self,
-        session: SessionId,
-        (number, wall): (u64, WallTime),
-        engine_ill: &str,
-        now: Stamp,
-        out: &mut Vec<Output>,
-    ) {
+    fn beat(&mut self, session: SessionId, beat: &Beat, now: Stamp, out: &mut Vec<Output>) {
         let Some(node) = self.sessions.node(session) else { return };
-        out.push(Output::Tell { session, message: Telling::Beat { number } });
+        let lease = self.may_have_lease(node, beat.quorum_at, now.at);
+        if lease {
+            self.soft.grant_lease(node, now.at);
+        }
+        let number = beat.number;
+        out.push(Output::Tell { session, message: Telling::Beat { number, lease } });
         self.soft.set_in_touch(node, true);
-        self.liveness.heard(node, engine_ill, now.at);
-        let offset = i128::from(wall.0) - i128::from(now.wall.0);
+        self.liveness.heard(node, &beat.engine_ill, now.at);
+        let offset = i128::from(beat.wall.0) - i128::from(now.wall.0);
         self.soft.set_clock_offset(node, i64::try_from(offset).unwrap_or(i64::MAX));
-        if engine_ill.is_empty() && !self.sessions.said_goodbye(session) {
+        if beat.engine_ill.is_empty() && !self.sessions.said_goodbye(session) {
             self.is_up(node, Up::Well);
         }
+    }
+
+    /// Whether what must not run twice may go on there: nobody can be about to replace it. Others
+    /// may lead where too few answer, and have replaced it.
+    fn may_have_lease(&self, node: NodeId, quorum_at: Timestamp, now: Timestamp) -> bool {
+        let is_ready = self.state.node(node).is_some_and(|it| it.status.state == NodeState::Ready);
+        let is_falling = self.facts.fells(node) || self.round.fells(node);
+        is_ready && !is_falling && now.since(quorum_at) <= QUORUM_PROOF
     }
 
     fn is_up(&mut self, id: NodeId, up: Up) {
@@ -416,7 +438,7 @@ impl Leader {
         let look_at = self.liveness.look_at(is_up);
         let plan_at = match self.round {
             Round::Open => self.plan_at,
-            Round::Proposed(_) | Round::Committed(_) => None,
+            Round::Proposed(_) | Round::Committed(..) => None,
         };
         (out, [look_at, plan_at].into_iter().flatten().min())
     }

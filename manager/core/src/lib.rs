@@ -13,6 +13,7 @@ pub mod deliveries;
 pub mod dependencies;
 pub mod draft;
 mod eviction;
+mod fence;
 pub mod file_requests;
 pub mod files;
 pub mod invariants;

@@ -124,7 +124,10 @@ impl Planner {
             }
             let room = self.created_max.saturating_sub(draft.created());
             let asks_again = orchestrator::orchestrate(&mut draft, service, room);
-            reaper::reap(&mut draft, service);
+            if let Some(at) = reaper::reap(&mut draft, service) {
+                draft.wake_at(at);
+                later.insert(id);
+            }
             match asks_again {
                 orchestrator::Outcome::Done => {}
                 orchestrator::Outcome::At(at) => {

@@ -2,18 +2,26 @@
 
 use crate::change::Change;
 use crate::draft::Draft;
+use crate::fence;
 use crate::scheduler::images;
-use common::TaskId;
 use common::cluster::TASK_HISTORY_DEFAULT;
 use common::service::{Service, ServicePhase};
 use common::task::{DesiredState, Slot, Task};
+use common::{TaskId, Timestamp};
 use std::collections::BTreeMap;
 
 /// However many attempts a policy allows, no slot keeps more ended tasks than this.
 const HISTORY_MAX: usize = 100;
 
-pub(crate) fn reap(draft: &mut Draft<'_>, service: &Service) {
-    let gone: Vec<TaskId> = forgotten(draft, service).chain(surplus(draft, service)).collect();
+/// Answers when there may be more to forget.
+pub(crate) fn reap(draft: &mut Draft<'_>, service: &Service) -> Option<Timestamp> {
+    let mut gone: Vec<TaskId> = forgotten(draft, service).chain(surplus(draft, service)).collect();
+    let mut later: Option<Timestamp> = None;
+    gone.retain(|id| {
+        let until = draft.task(*id).and_then(|it| fence::remembered_until(draft, it));
+        later = [later, until].into_iter().flatten().min();
+        until.is_none()
+    });
     for task in gone {
         draft.remove_task(task);
     }
@@ -21,6 +29,7 @@ pub(crate) fn reap(draft: &mut Draft<'_>, service: &Service) {
     if service.phase == ServicePhase::Removing && is_empty {
         draft.push(Change::DropService { service: service.id });
     }
+    later
 }
 
 /// Tasks that are to be forgotten and have ended, or never had a node.

@@ -73,7 +73,9 @@ enum Ending {
 fn ending(task: &Task) -> Ending {
     match (task.status.state, &task.status.failure) {
         (_, Some(failure)) if failure.wants_image() => Ending::NeverRan,
-        (_, Some(Failure::MachineRestarted | Failure::NodeLost)) => Ending::MachineRestarted,
+        (_, Some(Failure::MachineRestarted | Failure::NodeLost | Failure::CutOff)) => {
+            Ending::MachineRestarted
+        }
         (TaskState::Complete, _) => Ending::Done,
         (_, _) => Ending::Failed,
     }

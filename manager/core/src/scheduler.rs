@@ -16,6 +16,7 @@ pub use waiting::Waiting;
 
 use crate::dependencies;
 use crate::draft::Draft;
+use crate::fence;
 use crate::state::Load;
 use crate::update;
 use common::service::{Service, TaskSpec};
@@ -45,6 +46,7 @@ pub(crate) fn place(draft: &mut Draft<'_>) -> BTreeMap<TaskId, Waiting> {
     for ((service, template), tasks) in unplaced {
         let Some(service) = draft.service(service) else { continue };
         let tasks = dependencies::hold_back(draft, service, tasks, &mut waiting);
+        let tasks = fence::hold_back(draft, service, tasks, &mut waiting);
         let wish = Wish { service, template, spec: service.task_spec(template) };
         place_alike(draft, &mut loads, (wish, tasks), &mut waiting);
     }

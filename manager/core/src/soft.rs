@@ -1,8 +1,9 @@
 //! What only the leader's memory holds: it is reported anew to the next leader.
 
 use common::image::ImageRef;
+use common::lease::OVER_AFTER;
 use common::task::{Observation, TaskState};
-use common::{NodeId, Stamp, TaskId};
+use common::{NodeId, Stamp, TaskId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Clone, Default)]
@@ -13,6 +14,10 @@ pub struct Soft {
     clock_offset_millis: BTreeMap<NodeId, i64>,
     /// Those whose word is as new as it can be.
     in_touch: BTreeSet<NodeId>,
+    /// Since when this leader leads.
+    leads_since: Timestamp,
+    /// When this leader last granted a node a lease.
+    leases: BTreeMap<NodeId, Timestamp>,
 }
 
 /// Whether a node has an image, as far as the leader knows.
@@ -25,6 +30,10 @@ pub enum HasImage {
 }
 
 impl Soft {
+    pub fn of_leader_since(leads_since: Timestamp) -> Soft {
+        Soft { leads_since, ..Soft::default() }
+    }
+
     pub fn set_images(&mut self, node: NodeId, full_references: BTreeSet<String>) {
         self.images.insert(node, full_references);
     }
@@ -94,6 +103,19 @@ impl Soft {
     /// Whether what it has not said has not happened, as far as anybody can know.
     pub fn is_in_touch(&self, node: NodeId) -> bool {
         self.in_touch.contains(&node)
+    }
+
+    /// Kept also for nodes that are forgotten otherwise: what was granted holds.
+    pub fn grant_lease(&mut self, node: NodeId, now: Timestamp) {
+        self.leases.insert(node, now);
+    }
+
+    /// When nothing runs on a node any more that runs by leases alone, unless it is granted
+    /// another. What a leader before this one granted ends by the same time after it was replaced,
+    /// whatever its clock said.
+    pub fn leases_over_at(&self, node: NodeId) -> Timestamp {
+        let granted = self.leases.get(&node).copied().unwrap_or_default();
+        granted.max(self.leads_since) + OVER_AFTER
     }
 
     pub fn forget_node(&mut self, node: NodeId) {

@@ -9,6 +9,7 @@ mod verdict;
 pub(crate) use verdict::{failure, nobody_has_image};
 
 use crate::draft::Draft;
+use crate::fence;
 use crate::orchestrator::Outcome;
 use crate::orchestrator::slot::{self, LiveTask, SlotView};
 use crate::restart::Restart;
@@ -111,7 +112,7 @@ impl Walk<'_, '_> {
             (Some(new), None) => {
                 // Its predecessor is gone, or going.
                 if !view.is_stopping {
-                    self.draft.raise_desired(new.id, DesiredState::Running);
+                    self.start(new.id);
                 }
                 Stage::Switching
             }
@@ -128,6 +129,19 @@ impl Walk<'_, '_> {
                     (_, Restart::Never) => Stage::Settled,
                     (Some(_), Restart::Now | Restart::At(_)) => Stage::Tried,
                     (None, Restart::Now | Restart::At(_)) => Stage::Switching,
+                }
+            }
+        }
+    }
+
+    /// Of what was made ready, unless it might run beside its predecessor and must not.
+    fn start(&mut self, successor: TaskId) {
+        let task = self.draft.task(successor);
+        match task.and_then(|it| fence::hold(self.draft, self.service, it)) {
+            None => self.draft.raise_desired(successor, DesiredState::Running),
+            Some(hold) => {
+                if let Some(at) = hold.until() {
+                    self.outcome = self.outcome.also_at(at);
                 }
             }
         }
@@ -286,7 +300,7 @@ impl Walk<'_, '_> {
                     self.draft.raise_desired(old.id, DesiredState::Shutdown);
                 }
             }
-            UpdateOrder::StartFirst => self.draft.raise_desired(successor, DesiredState::Running),
+            UpdateOrder::StartFirst => self.start(successor),
         }
     }
 

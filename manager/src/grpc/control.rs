@@ -178,7 +178,7 @@ impl Control for ControlService {
                     .ask(move |leader| {
                         let state = Arc::clone(leader.state());
                         let tasks = select(&state, &wanted, asked)?;
-                        let memory = Memory::of_tasks(leader, tasks.iter());
+                        let memory = Memory::of_tasks(leader, tasks.iter(), now.at);
                         Ok::<View, Status>(View { state, memory, now })
                     })
                     .await

@@ -7,8 +7,8 @@ use crate::raft::Leadership;
 use crate::seat::Seat;
 use common::node::{DownReason, NodeDescription, NodeKind};
 use common::task::Observation;
-use common::{NodeId, TaskId, WallTime};
-use manager_core::leader::{Hello, Input, Parting, SessionId, Telling};
+use common::{NodeId, TaskId, Timestamp, WallTime};
+use manager_core::leader::{Beat, Hello, Input, Parting, SessionId, Telling};
 use proto::v1;
 use proto::v1::dispatcher_server::Dispatcher;
 use proto::v1::{agent_message, manager_message};
@@ -69,7 +69,7 @@ impl Dispatcher for DispatcherService {
         let requests = manager.logs().connect(node, session, &manager.state());
         let listener = manager.clone();
         manager.scope().spawn("session", OnFailure::Log, async move {
-            listen(&leader, session, incoming).await;
+            listen(&listener, &leader, session, incoming).await;
             if leader.tell(Input::Closed { session }).await.is_err() {
                 tracing::debug!("the leader is gone, and with it its memory of the session");
             }
@@ -164,12 +164,13 @@ fn known_images(images: Option<v1::Images>) -> Option<BTreeSet<String>> {
 
 /// Until the agent is silent or the leader is gone.
 async fn listen(
+    manager: &Manager,
     leader: &LeaderHandle,
     session: SessionId,
     mut incoming: Streaming<v1::AgentMessage>,
 ) {
     while let Some(Ok(message)) = incoming.next().await {
-        let input = match read(session, message) {
+        let input = match read(session, message, || manager.replica().quorum_at()) {
             Ok(Some(input)) => input,
             Ok(None) => continue,
             Err(status) => {
@@ -183,14 +184,21 @@ async fn listen(
     }
 }
 
-fn read(session: SessionId, message: v1::AgentMessage) -> Result<Option<Input>, Status> {
+fn read(
+    session: SessionId,
+    message: v1::AgentMessage,
+    quorum_at: impl FnOnce() -> Timestamp,
+) -> Result<Option<Input>, Status> {
     Ok(match message.of {
-        Some(agent_message::Of::Beat(beat)) => Some(Input::Beat {
-            session,
-            number: beat.number,
-            wall: WallTime(beat.wall_millis),
-            engine_ill: beat.engine_ill,
-        }),
+        Some(agent_message::Of::Beat(beat)) => {
+            let beat = Beat {
+                number: beat.number,
+                wall: WallTime(beat.wall_millis),
+                engine_ill: beat.engine_ill,
+                quorum_at: quorum_at(),
+            };
+            Some(Input::Beat { session, beat })
+        }
         Some(agent_message::Of::Statuses(statuses)) => {
             let reports = statuses.reports.into_iter().map(read_report);
             let reports = reports.collect::<Result<_, _>>()?;
@@ -239,7 +247,9 @@ fn write(telling: Telling) -> v1::ManagerMessage {
                 membership: Some(write_membership(&membership)),
             })
         }
-        Telling::Beat { number } => manager_message::Of::Beat(v1::BeatAnswer { number }),
+        Telling::Beat { number, lease } => {
+            manager_message::Of::Beat(v1::BeatAnswer { number, lease })
+        }
         Telling::Files(files) => manager_message::Of::Files(v1::Files::from(&files)),
         Telling::Assignments(set) => manager_message::Of::Assignments(v1::Assignments::from(&set)),
         Telling::VolumesLeaving(names) => {

@@ -6,7 +6,7 @@ use super::links::{Line, Links};
 use super::types::Peer;
 use super::{Metrics, Raft};
 use crate::cluster_clock::ClusterClock;
-use common::NodeId;
+use common::{NodeId, Timestamp};
 use openraft::ServerState;
 use proto::v1::{BeatRequest, BeatResponse};
 use shell::supervisor::{OnFailure, Scope};
@@ -41,6 +41,8 @@ pub(super) struct Heard {
 pub(super) struct Pulse {
     heard: watch::Sender<Option<Heard>>,
     answered: watch::Sender<BTreeMap<NodeId, Instant>>,
+    /// When what each manager answered was sent, and in which term it was sent and answered.
+    proofs: watch::Sender<BTreeMap<NodeId, (u64, Timestamp)>>,
     /// The term of this manager's latest leadership, and whom it had heard last before it.
     former: watch::Sender<(u64, Option<Heard>)>,
     /// Whether this manager is about to give its leadership away.
@@ -53,6 +55,7 @@ impl Pulse {
         Pulse {
             heard: watch::Sender::new(None),
             answered: watch::Sender::default(),
+            proofs: watch::Sender::default(),
             former: watch::Sender::default(),
             retires: watch::Sender::new(false),
             clock,
@@ -73,9 +76,9 @@ impl Pulse {
                 at: Instant::now(),
                 retires: beat.retires,
             }));
-            self.clock.heard(common::Timestamp(beat.cluster_millis));
+            self.clock.heard(Timestamp(beat.cluster_millis));
         }
-        BeatResponse { term: own_term }
+        BeatResponse { term: own_term, cluster_millis: beat.cluster_millis }
     }
 
     /// Tells all others at once, and as long as what is returned lives.
@@ -102,6 +105,32 @@ impl Pulse {
     /// Whether the leader that asks still has a quorum behind it.
     pub(super) fn has_quorum(&self, metrics: &Metrics) -> bool {
         is_quorum(metrics, |it| it == metrics.id || self.is_reachable(it))
+    }
+
+    /// The latest moment of which is certain that this manager led then: a majority answered what
+    /// it sent then or since, and knew of nobody else. Nobody is taken at another's word here.
+    pub(super) fn proof(&self, metrics: &Metrics, now: Timestamp) -> Timestamp {
+        let (own, term, proofs) = (metrics.id, metrics.current_term, self.proofs.borrow());
+        let of = |node: NodeId| match proofs.get(&node) {
+            _ if node == own => Some(now),
+            Some((of, at)) if *of == term => Some(*at),
+            Some(_) | None => None,
+        };
+        let candidates = metrics.membership_config.membership().voter_ids().filter_map(of);
+        let is_proven =
+            |at: &Timestamp| is_quorum(metrics, |it| of(it).is_some_and(|of| of >= *at));
+        candidates.filter(is_proven).max().unwrap_or_default()
+    }
+
+    fn answered(&self, node: NodeId, term: u64, answer: &BeatResponse) {
+        self.answered.send_modify(|it| {
+            it.insert(node, Instant::now());
+        });
+        if answer.term == term {
+            self.proofs.send_modify(|it| {
+                it.insert(node, (term, Timestamp(answer.cluster_millis)));
+            });
+        }
     }
 
     /// Whom this manager, leading in `term`, took over from. Whoever led before that is not its
@@ -155,24 +184,24 @@ async fn beat_while_leading(tasks: &Scope, raft: &Raft, links: &Links, pulse: &P
             return;
         }
         pulse.begin(&peers(&metrics.borrow()));
+        let term = metrics.borrow().current_term;
         let mut conversations: BTreeMap<NodeId, Conversation> = BTreeMap::new();
         let mut retires = pulse.retires.subscribe();
         loop {
             let retires_now = *retires.borrow_and_update();
             let now = metrics.borrow().clone();
-            if now.state != ServerState::Leader {
+            if now.state != ServerState::Leader || now.current_term != term {
                 break;
             }
             let peers = peers(&now);
             conversations.retain(|node, it| !it.ended.is_cancelled() && peers.contains_key(node));
             let leader = links.own_node().0;
             let cluster_millis = pulse.clock.now().at.0;
-            let term = now.current_term;
             let beat = BeatRequest { leader, term, cluster_millis, retires: retires_now };
             for (node, peer) in peers {
                 let conversation = conversations
                     .entry(node)
-                    .or_insert_with(|| converse(tasks, links, pulse, (node, peer)));
+                    .or_insert_with(|| converse(tasks, links, pulse, (node, peer, term)));
                 // A peer that is slow to take them gets no pile of them.
                 if conversation.beats.try_send(beat).is_err() {
                     tracing::debug!(%node, "a beat is left out: the one before is still on its way");
@@ -205,7 +234,7 @@ fn converse(
     tasks: &Scope,
     links: &Links,
     pulse: &Pulse,
-    (node, peer): (NodeId, Peer),
+    (node, peer, term): (NodeId, Peer, u64),
 ) -> Conversation {
     let ended = CancellationToken::new();
     let end = ended.clone().drop_guard();
@@ -213,7 +242,7 @@ fn converse(
     let (links, pulse) = (links.clone(), pulse.clone());
     tasks.spawn("beats to a manager", OnFailure::Log, async move {
         let _end = end;
-        if exchange(&links, &pulse, (node, peer), to_send).await.is_none() {
+        if exchange(&links, &pulse, (node, peer, term), to_send).await.is_none() {
             links.drop_link(node, Line::Raft);
         }
         Ok::<(), Infallible>(())
@@ -225,7 +254,7 @@ fn converse(
 async fn exchange(
     links: &Links,
     pulse: &Pulse,
-    (node, peer): (NodeId, Peer),
+    (node, peer, term): (NodeId, Peer, u64),
     beats: mpsc::Receiver<BeatRequest>,
 ) -> Option<()> {
     let call = async {
@@ -233,10 +262,8 @@ async fn exchange(
         client.beats(ReceiverStream::new(beats)).await.ok()
     };
     let mut answers = tokio::time::timeout(BEAT_LIMIT, call).await.ok()??.into_inner();
-    while tokio::time::timeout(BEAT_LIMIT, answers.message()).await.ok()?.ok()?.is_some() {
-        pulse.answered.send_modify(|it| {
-            it.insert(node, Instant::now());
-        });
+    while let Some(answer) = tokio::time::timeout(BEAT_LIMIT, answers.message()).await.ok()?.ok()? {
+        pulse.answered(node, term, &answer);
     }
     Some(())
 }

@@ -13,7 +13,7 @@ use super::state_machine::{Feed, StateMachine};
 use super::types::Peer;
 use super::{Metrics, Raft};
 use crate::cluster_clock::ClusterClock;
-use common::{IdGen, NodeId};
+use common::{IdGen, NodeId, Timestamp};
 use manager_core::leader::Predecessor;
 use manager_core::membership::{Step, Voters};
 use openraft::{ChangeMembers, Config, ServerState, SnapshotPolicy};
@@ -164,6 +164,11 @@ impl Replica {
 
     pub fn has_quorum(&self) -> bool {
         self.pulse.has_quorum(&self.raft.metrics().borrow())
+    }
+
+    /// The latest moment of which is certain that this manager led then, if it leads.
+    pub fn quorum_at(&self) -> Timestamp {
+        self.pulse.proof(&self.raft.metrics().borrow(), self.clock.now().at)
     }
 
     /// Resolves once this manager leads and has applied everything its predecessors committed.

@@ -245,6 +245,7 @@ fn failures() -> Vec<Failure> {
         Failure::BindSourceMissing { path: text() },
         Failure::EngineRefused { detail: text() },
         Failure::NodeLost,
+        Failure::CutOff,
         Failure::Unhealthy { detail: "connection refused".to_owned() },
     ]
 }

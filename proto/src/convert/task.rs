@@ -52,6 +52,7 @@ impl TryFrom<v1::Failure> for Failure {
             Of::EngineRefused(detail) => Failure::EngineRefused { detail },
             Of::NodeLost(v1::Empty {}) => Failure::NodeLost,
             Of::Unhealthy(detail) => Failure::Unhealthy { detail },
+            Of::CutOff(v1::Empty {}) => Failure::CutOff,
         })
     }
 }
@@ -73,6 +74,7 @@ impl From<&Failure> for v1::Failure {
             Failure::EngineRefused { detail } => Of::EngineRefused(detail),
             Failure::NodeLost => Of::NodeLost(v1::Empty {}),
             Failure::Unhealthy { detail } => Of::Unhealthy(detail),
+            Failure::CutOff => Of::CutOff(v1::Empty {}),
         };
         v1::Failure { of: Some(of) }
     }

@@ -34,6 +34,8 @@ const USAGE: &str = "usage: testbox COMMAND
   write PATH TEXT        write a file, then wait; polite
   exists PATH            end with 0 if there is such a file, else with 1
   touch PATH             make an empty file
+  stamps FOLDER [MS]     write the time since the machine's start, in milliseconds, every 20 ms into
+                         a file named after the host; MS more after SIGTERM
   remove PATH            remove a file
   memory MIB             use so much memory, then wait; polite
   get HOST:PORT[/PATH]   show what a web server answers
@@ -43,6 +45,7 @@ const CODE_USAGE: u8 = 2;
 /// What a shell reports for a program that SIGTERM ended.
 const CODE_TERMINATED: u8 = 143;
 const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
+const STAMP_PERIOD: Duration = Duration::from_millis(20);
 const PAGE_BYTES: usize = 4096;
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 const REACH_LIMIT: Duration = Duration::from_secs(1);
@@ -61,7 +64,7 @@ fn main() -> ExitCode {
     let on_term = match words(&arguments)[..] {
         ["polite"] | ["http" | "print" | "stderr" | "write" | "memory", ..] => POLITE,
         ["store" | "posts" | "comments" | "bus", ..] => POLITE,
-        ["polite", ms] => OnTerm::End { code: 0, after: milliseconds(ms) },
+        ["polite", ms] | ["stamps", _, ms] => OnTerm::End { code: 0, after: milliseconds(ms) },
         ["deaf"] => OnTerm::Nothing,
         _ => OnTerm::End { code: CODE_TERMINATED, after: Duration::ZERO },
     };
@@ -130,6 +133,7 @@ fn act(words: &[&str]) -> io::Result<u8> {
         ["cat", path] => io::stdout().write_all(&std::fs::read(path)?)?,
         ["stat", path] => writeln!(io::stdout(), "{}", stat(path)?)?,
         ["touch", path] => std::fs::write(path, [])?,
+        ["stamps", folder, ..] => stamp(folder)?,
         ["remove", path] => std::fs::remove_file(path)?,
         ["exists", path] => return Ok(u8::from(!std::fs::exists(path)?)),
         ["write", path, text] => {
@@ -158,6 +162,15 @@ fn repeat(mut to: impl Write, text: &str, every: Duration) -> io::Result<()> {
         sleep(every);
     }
     Ok(())
+}
+
+fn stamp(folder: &str) -> io::Result<()> {
+    let mut file = std::fs::File::create(format!("{folder}/{}", hostname()))?;
+    let clock = nix::time::ClockId::CLOCK_BOOTTIME;
+    loop {
+        writeln!(file, "{}", Duration::from(clock.now()?).as_millis())?;
+        sleep(STAMP_PERIOD);
+    }
 }
 
 /// Answers every request, for as long as the program runs.

@@ -7,7 +7,7 @@ use crate::container::{
 };
 use crate::health::{Health, Probe};
 use crate::reports::TaskReport;
-use crate::task_machine::{Busy, End, Image, Known, Step, Wanted};
+use crate::task_machine::{Busy, End, Image, Known, Leave, Step, Wanted};
 use common::TaskId;
 use common::assignment::Assignment;
 use common::container::PullPolicy;
@@ -27,6 +27,8 @@ pub(super) struct Entry {
     pub(super) balks: bool,
     image: Image,
     pub(super) busy: Option<Busy>,
+    /// What it comes to when the stop under way is through.
+    stop: End,
     pub(super) observed: Option<Observation>,
     /// The engine has said once that a container of its name exists.
     name_taken: bool,
@@ -46,6 +48,7 @@ impl Entry {
             balks: false,
             image: Image::Untried,
             busy: None,
+            stop: End::Stopped,
             observed: None,
             name_taken: false,
             probing: None,
@@ -58,15 +61,29 @@ impl Entry {
     }
 
     pub(super) fn may_run(&self) -> bool {
-        let runs = match &self.known {
-            Known::Running(_, _) => true,
-            Known::None | Known::Created(_) | Known::Ended(_, _) | Known::Gone => false,
-        };
         let begins = match self.busy {
             Some(Busy::Create | Busy::Start) => true,
             Some(Busy::Pull | Busy::Stop | Busy::Remove) | None => false,
         };
-        runs || begins || !self.has_ended()
+        let may_begin = matches!(self.known, Known::Starting(_));
+        self.known_to_run() || begins || may_begin || !self.has_ended()
+    }
+
+    /// While it is in doubt, nobody knows what it does.
+    pub(super) fn may_run_in(&self, id: &ContainerId) -> bool {
+        let begins = self.busy == Some(Busy::Start) || matches!(self.known, Known::Starting(_));
+        self.known.id() == Some(id) && (self.known_to_run() || begins || self.doubted)
+    }
+
+    pub(super) fn is_at_most_one(&self) -> bool {
+        self.assignment.as_ref().is_some_and(|it| it.spec.at_most_one)
+    }
+
+    /// Whether it is only a lease that it waits for.
+    pub(super) fn is_held_by(&self, leave: Leave) -> bool {
+        matches!(self.known, Known::Created(_) | Known::Starting(_))
+            && self.busy.is_none()
+            && !leave.may_start()
     }
 
     /// What is known of its image, as far as its service cares: who always pulls takes what is
@@ -102,8 +119,32 @@ impl Entry {
         })
     }
 
-    /// Marks the operation of a step as under way.
-    pub(super) fn begin(&mut self, step: Step) -> Option<Operation> {
+    /// What the stop under way comes to that nobody but this agent wanted.
+    pub(super) fn is_ending(&self, wanted: Wanted) -> Option<End> {
+        let is_own_wish = wanted == Wanted::Run && self.stop != End::Stopped;
+        (is_own_wish && self.busy == Some(Busy::Stop) && self.known_to_run())
+            .then(|| self.stop.clone())
+    }
+
+    fn known_to_run(&self) -> bool {
+        match &self.known {
+            Known::Running(_, _) => true,
+            Known::None
+            | Known::Created(_)
+            | Known::Starting(_)
+            | Known::Ended(_, _)
+            | Known::Gone => false,
+        }
+    }
+
+    /// Says something of it that changes nothing of where it stands.
+    pub(super) fn remark(&mut self, message: String) -> Option<Action> {
+        let state = self.observed.as_ref().map_or(TaskState::Accepted, |it| it.state);
+        self.advance(Observation { message, ..Observation::of(state) })
+    }
+
+    /// Marks the operation of a step as under way; `end` is what it comes to by a stop.
+    pub(super) fn begin(&mut self, step: Step, end: End) -> Option<Operation> {
         let id = self.known.id().cloned();
         let (busy, operation) = match step {
             Step::Nothing => return None,
@@ -117,8 +158,12 @@ impl Entry {
             }
             Step::Start => (Busy::Start, Operation::Start(id?)),
             Step::Stop => (Busy::Stop, Operation::Stop(id?)),
+            Step::Cut => (Busy::Stop, Operation::Cut(id?)),
             Step::Remove => (Busy::Remove, Operation::Remove(id?)),
         };
+        if busy == Busy::Stop {
+            self.stop = end;
+        }
         self.busy = Some(busy);
         self.moved = true;
         Some(operation)
@@ -136,13 +181,16 @@ impl Entry {
             None if was_there => Known::Gone,
             None => return,
             Some(Seen { id, phase: Phase::Created, .. }) => Known::Created(id),
+            Some(Seen { id, phase: Phase::Starting, .. }) => Known::Starting(id),
             Some(Seen { id, phase: Phase::Running(health), .. }) => self.running(id, health),
+            Some(Seen { id, phase: Phase::Halted, .. }) => Known::Ended(id, End::CutOff),
             Some(Seen { id, phase: Phase::Exited(exit), .. }) => {
                 let end = if interrupted { End::Restart } else { End::ByItself(exit) };
                 match &self.known {
-                    Known::Ended(known, end) if *known == id => Known::Ended(id, *end),
+                    Known::Ended(known, end) if *known == id => Known::Ended(id, end.clone()),
                     Known::None
                     | Known::Created(_)
+                    | Known::Starting(_)
                     | Known::Running(_, _)
                     | Known::Ended(_, _)
                     | Known::Gone => Known::Ended(id, end),
@@ -163,16 +211,20 @@ impl Entry {
             // An old word: what was removed does not come back under its old id.
             (Known::Gone, _) => return,
             // And what has ended is not checked any more.
-            (Known::Ended(_, _), ContainerEventKind::Died(_) | ContainerEventKind::Checked(_)) => {
-                return;
-            }
+            (
+                Known::Ended(_, _),
+                ContainerEventKind::Died(_)
+                | ContainerEventKind::Halted
+                | ContainerEventKind::Checked(_),
+            ) => return,
             (_, ContainerEventKind::Removed) => Known::Gone,
             (_, ContainerEventKind::Started(health) | ContainerEventKind::Checked(health)) => {
                 self.running(id, health)
             }
             (_, ContainerEventKind::Died(_)) if self.busy == Some(Busy::Stop) => {
-                Known::Ended(id, End::Stopped)
+                Known::Ended(id, self.stop.clone())
             }
+            (_, ContainerEventKind::Halted) => Known::Ended(id, End::CutOff),
             (_, ContainerEventKind::Died(_)) if interrupted => Known::Ended(id, End::Restart),
             (_, ContainerEventKind::Died(exit)) => Known::Ended(id, End::ByItself(exit)),
         };
@@ -204,13 +256,13 @@ impl Entry {
             }
             // It may have ended before the engine's answer came.
             Outcome::Started(Ok(health)) => {
-                if let Known::Created(id) = &self.known {
+                if let Known::Created(id) | Known::Starting(id) = &self.known {
                     self.known = Known::Running(id.clone(), health);
                 }
             }
             Outcome::Stopped(Ok(())) => {
                 if let Known::Running(id, _) = &self.known {
-                    self.known = Known::Ended(id.clone(), End::Stopped);
+                    self.known = Known::Ended(id.clone(), self.stop.clone());
                 }
             }
             Outcome::Removed(Ok(())) => self.known = Known::Gone,
@@ -265,6 +317,8 @@ impl Entry {
                 self.doubted = true;
                 Some(Action::List)
             }
+            // It waits for the next one.
+            OperationFailure::NoLease => None,
             OperationFailure::NoSuchContainer => {
                 self.known = Known::Gone;
                 None
@@ -343,6 +397,7 @@ fn reason(failure: OperationFailure, image: &str) -> Failure {
         OperationFailure::Refused { detail } => Failure::EngineRefused { detail },
         OperationFailure::EngineAway { .. }
         | OperationFailure::NameTaken
+        | OperationFailure::NoLease
         | OperationFailure::NoSuchContainer => {
             Failure::EngineRefused { detail: failure.to_string() }
         }

@@ -7,6 +7,7 @@ use agent_core::container::{
     Phase, Seen,
 };
 use agent_core::health::{EarlyChecks, Health, Probe, Trial};
+use agent_core::lease::Room;
 use agent_core::reports::TaskReport;
 use agent_core::worker::{Action, BootMark, Input, Worker};
 use common::assignment::{Assignment, AssignmentSet};
@@ -61,6 +62,9 @@ fn read(words: &[&str]) -> Input {
             put: Vec::new(),
             remove: tasks.iter().map(|it| task(it)).collect(),
         }),
+        ["room", "none"] => Input::Room(Room::None),
+        ["room", "to-run"] => Input::Room(Room::ToRun),
+        ["room", "to-start"] => Input::Room(Room::ToStart),
         ["begun"] => Input::ListingBegun,
         ["listed", seen @ ..] => Input::Listed(seen.iter().map(|it| seen_one(it)).collect()),
         ["lost"] => Input::EngineLost,
@@ -95,6 +99,8 @@ pub(crate) fn container(task: TaskId) -> ContainerId {
 
 fn assigned(text: &str) -> Assignment {
     let (name, desired) = text.split_once('=').unwrap();
+    let (desired, at_most_one) =
+        desired.strip_suffix("-once").map_or((desired, false), |it| (it, true));
     let (desired, policy) = desired.split_once(':').unwrap_or((desired, "missing"));
     let policy = PullPolicy::WORDS.iter().find(|(word, _)| *word == policy).unwrap().1;
     let desired = match desired {
@@ -105,7 +111,8 @@ fn assigned(text: &str) -> Assignment {
         other => panic!("{other}"),
     };
     let mut assignment = assignment(task(name), desired);
-    Arc::make_mut(&mut assignment.spec).container.pull_policy = policy;
+    let spec = Arc::make_mut(&mut assignment.spec);
+    (spec.container.pull_policy, spec.at_most_one) = (policy, at_most_one);
     assignment
 }
 
@@ -132,6 +139,8 @@ fn seen_one(text: &str) -> Seen {
     let phase = match phase.split_once(':') {
         Some(("exited", code)) => Phase::Exited(exit(code)),
         None if phase == "created" => Phase::Created,
+        None if phase == "begun" => Phase::Starting,
+        None if phase == "halted" => Phase::Halted,
         Some(_) | None => Phase::Running(health(phase)),
     };
     Seen { task: task(name), id: container(task(name)), phase }
@@ -166,6 +175,7 @@ fn event(task: TaskId, kind: &str) -> ContainerEvent {
         Some(("check", found)) => ContainerEventKind::Checked(health(found)),
         None if kind == "started" => ContainerEventKind::Started(Health::Unchecked),
         None if kind == "removed" => ContainerEventKind::Removed,
+        None if kind == "halted" => ContainerEventKind::Halted,
         other => panic!("{other:?}"),
     };
     ContainerEvent { task, id: container(task), kind }
@@ -205,6 +215,7 @@ fn failure(why: &str) -> OperationFailure {
         "registry" => OperationFailure::RegistryUnreachable { detail },
         "bind" => OperationFailure::BindSourceMissing { path: "/data".to_owned() },
         "name-taken" => OperationFailure::NameTaken,
+        "no-lease" => OperationFailure::NoLease,
         "no-container" => OperationFailure::NoSuchContainer,
         "refused" => OperationFailure::Refused { detail },
         other => panic!("{other}"),
@@ -229,6 +240,7 @@ fn show(action: &Action) -> String {
                 Operation::Create(_) => "create",
                 Operation::Start(_) => "start",
                 Operation::Stop(_) => "stop",
+                Operation::Cut(_) => "cut",
                 Operation::Remove(_) => "remove",
             };
             format!("{verb} {}", task.0)

@@ -10,7 +10,7 @@ use common::update::{FailureAction, Ratio, UpdateOrder, UpdatePolicy};
 impl Source<'_> {
     pub(super) fn task(&self) -> TaskSpec {
         let Deploy { limits, reservations, .. } = &self.service.deploy;
-        self.warn_of_what_is_to_come();
+        self.refuse_two_at_once();
         TaskSpec {
             limits: resources(limits.cpu_nanos, limits.memory_bytes),
             reservations: resources(reservations.cpu_nanos, reservations.memory_bytes),
@@ -46,11 +46,17 @@ impl Source<'_> {
         constraints
     }
 
-    fn warn_of_what_is_to_come(&self) {
-        if self.service.at_most_one {
-            let text = "`x-at-most-one` is not carried out yet: beside a task on a node that is \
-                        only cut off, a second one is started";
-            self.warn(&["x-at-most-one"], text);
+    /// Whoever starts first runs twice for a moment.
+    fn refuse_two_at_once(&self) {
+        let Deploy { update, rollback, .. } = &self.service.deploy;
+        let policies = [("update_config", update), ("rollback_config", rollback)];
+        for (key, policy) in policies.into_iter().filter(|_| self.service.at_most_one) {
+            let order = policy.as_ref().and_then(|it| it.order);
+            if order == Some(model::UpdateOrder::StartFirst) {
+                let text = "with `x-at-most-one`, no two tasks of a slot may run at a time";
+                let fault = self.fault(&["deploy", key, "order"], text);
+                self.report.borrow_mut().error(fault.hint("choose stop-first"));
+            }
         }
     }
 }

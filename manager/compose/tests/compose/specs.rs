@@ -107,8 +107,10 @@ fn examples() {
     expect_file!["../stacks/workshop.specs"].assert_eq(&of("workshop.yml"));
 }
 
-/// What no key of a compose file says, or nothing but the presence of a network.
-const UNSAID: [&str; 4] = ["name", "task.container.image", "task.container.network", "task.force"];
+/// What no key of a compose file says, or nothing but the presence of a network; and what goes not
+/// with the rest.
+const UNSAID: [&str; 5] =
+    ["name", "task.container.image", "task.container.network", "task.force", "task.at_most_one"];
 
 fn is_unsaid(line: &str) -> bool {
     let path = line.split(" = ").next().unwrap_or_default();
@@ -219,6 +221,16 @@ fn modes_and_policies() {
               task.reservations.cpu_nanos = 500000000
         "#]],
     );
+}
+
+#[test]
+fn what_must_not_run_twice_does_not_start_first() {
+    let text = "services:\n  a:\n    image: a\n    x-at-most-one: true\n    deploy:\n      \
+                update_config: {order: start-first}\n      rollback_config: {order: start-first}\n";
+    expect![[r#"
+        compose.yml:6:23: with `x-at-most-one`, no two tasks of a slot may run at a time; choose stop-first
+        compose.yml:7:25: with `x-at-most-one`, no two tasks of a slot may run at a time; choose stop-first
+    "#]].assert_eq(&shown(specs(&loaded(text, |_| {}))));
 }
 
 #[test]

@@ -105,9 +105,12 @@ impl State {
             service.number += 1;
             service.renewed = stamp;
         }
+        // What goes back because it failed does not go on as it was, though its tasks stay alike.
+        if is_new_template || update.trouble.is_some() {
+            service.update = Some(update);
+        }
         if is_new_template {
             service.template = version;
-            service.update = Some(update);
         }
         self.forget_former(&mut service);
         (service.version, service.updated) = (version, stamp);

@@ -61,6 +61,10 @@ impl Facts {
         matches!(self.nodes.get(&node), Some(NodeFact::Down(DownReason::Silent { .. })))
     }
 
+    pub(super) fn fells(&self, node: NodeId) -> bool {
+        matches!(self.nodes.get(&node), Some(NodeFact::Down(_)))
+    }
+
     pub(super) fn describe(
         &mut self,
         node: NodeId,

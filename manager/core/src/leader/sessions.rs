@@ -39,6 +39,7 @@ pub enum Telling {
     },
     Beat {
         number: u64,
+        lease: bool,
     },
     /// Before the assignments that need them.
     Files(FileSet),

@@ -11,7 +11,7 @@ use common::network::{Endpoint, Port, PortMode};
 use common::resources::display_cpus;
 use common::service::{Mode, ServiceSpec, TaskSpec};
 use common::units::display_bytes;
-use common::update::{FailureAction, Ratio, UpdatePolicy};
+use common::update::{FailureAction, Ratio, UpdateOrder, UpdatePolicy};
 use std::collections::BTreeSet;
 
 /// Docker's own floor; less than this the engine refuses on every node.
@@ -23,6 +23,7 @@ type Checked = Result<(), String>;
 pub(super) fn check_spec(spec: &ServiceSpec) -> Result<(), Refused> {
     let checked = check_mode(spec.mode)
         .and_then(|()| check_updates(&spec.update, &spec.rollback))
+        .and_then(|()| check_order(spec))
         .and_then(|()| check_resources(&spec.task))
         .and_then(|()| check_placement(&spec.task))
         .and_then(|()| check_ports(spec))
@@ -64,6 +65,22 @@ fn check_updates(update: &UpdatePolicy, rollback: &UpdatePolicy) -> Checked {
         FailureAction::Rollback => {
             Err("a rollback that fails has nothing to go back to: pause or continue".to_owned())
         }
+    }
+}
+
+/// Whoever starts first runs twice for a moment.
+fn check_order(spec: &ServiceSpec) -> Checked {
+    let starts_first = [&spec.update, &spec.rollback].map(|it| it.order == UpdateOrder::StartFirst);
+    match (spec.task.at_most_one, starts_first) {
+        (true, [true, _]) => Err("a service of at most one task per slot cannot be updated \
+             start-first: choose the order stop-first"
+            .to_owned()),
+        (true, [false, true]) => {
+            Err("a service of at most one task per slot cannot be rolled back \
+             start-first: choose the order stop-first"
+                .to_owned())
+        }
+        (true, [false, false]) | (false, _) => Ok(()),
     }
 }
 

@@ -63,6 +63,8 @@ pub(crate) fn count_service(draft: &Draft<'_>, wish: Wish<'_>, candidates: &mut 
             *live += 1;
         }
         let weight = match task.status.state {
+            // Its node has done nothing wrong but to be cut off.
+            TaskState::Failed if task.status.failure == Some(Failure::CutOff) => 0,
             TaskState::Failed => 1,
             // Two nodes could otherwise pass it to and fro for ever, each forgetting in time.
             TaskState::Rejected if lacks_bind_source(task) => FAILURES_TOLERATED,

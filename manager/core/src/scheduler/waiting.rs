@@ -4,7 +4,7 @@ use super::filter::Refusal;
 use crate::dependencies::Unmet;
 use common::resources::{Resources, Shortage, display_cpus};
 use common::units::display_bytes;
-use common::{NodeId, Timestamp};
+use common::{Name, NodeId, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -20,6 +20,11 @@ pub enum Waiting {
         unmet: Arc<[Unmet]>,
         until: Option<Timestamp>,
     },
+    /// It must not run beside a task that may still run on that node.
+    ForEnd {
+        node: Option<Name>,
+        until: Option<Timestamp>,
+    },
 }
 
 impl Waiting {
@@ -31,13 +36,26 @@ impl Waiting {
         Waiting::ForServices { unmet: unmet.into(), until }
     }
 
+    /// With how long it takes at most, where that is known.
+    pub fn in_words(&self, now: Timestamp) -> String {
+        match self {
+            Waiting::ForEnd { until: Some(until), .. } => {
+                let seconds = until.since(now).as_secs_f64().ceil();
+                format!("{self}, in {seconds} s at most")
+            }
+            Waiting::ForEnd { until: None, .. }
+            | Waiting::ForNode { .. }
+            | Waiting::ForServices { .. } => self.to_string(),
+        }
+    }
+
     /// When it may be over by itself.
     pub fn over_at(&self) -> Option<Timestamp> {
         match self {
             Waiting::ForNode { refusals } => {
                 refusals.iter().filter_map(|(_, refusal)| over_at(refusal)).min()
             }
-            Waiting::ForServices { until, .. } => *until,
+            Waiting::ForServices { until, .. } | Waiting::ForEnd { until, .. } => *until,
         }
     }
 }
@@ -69,6 +87,10 @@ impl fmt::Display for Waiting {
             Waiting::ForServices { unmet, .. } => {
                 let unmet: Vec<String> = unmet.iter().map(ToString::to_string).collect();
                 return write!(f, "waits for {}", unmet.join(", "));
+            }
+            Waiting::ForEnd { node, .. } => {
+                let on = node.as_ref().map_or(String::new(), |it| format!(" on {it}"));
+                return write!(f, "waits until its predecessor{on} is over for sure");
             }
         };
         if refusals.is_empty() {

@@ -43,7 +43,8 @@ fn is_own_fault(service: &Service, task: &Task) -> bool {
             | Failure::RegistryUnreachable { .. }
             | Failure::MachineRestarted
             | Failure::ContainerGone
-            | Failure::NodeLost,
+            | Failure::NodeLost
+            | Failure::CutOff,
         ) => false,
         Some(
             Failure::Exited { .. }
@@ -226,6 +227,6 @@ fn is_hopeless(why: &Waiting) -> bool {
             refusals.iter().any(|(_, it)| lacks_image(it))
                 && !refusals.iter().any(|(_, it)| may_pass(it))
         }
-        Waiting::ForServices { .. } => false,
+        Waiting::ForServices { .. } | Waiting::ForEnd { .. } => false,
     }
 }

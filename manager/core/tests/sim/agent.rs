@@ -7,14 +7,17 @@ pub(crate) use watch::{engine_gone, images_changed};
 
 use crate::checks::{self, Rule};
 use crate::engine;
+use crate::fence;
 use crate::machine::Fate;
 use crate::world::{Happening, World};
-use agent_core::container::{ContainerEvent, Outcome, Seen};
+use agent_core::container::{
+    ContainerEvent, ContainerEventKind, ContainerId, Operation, OperationFailure, Outcome, Seen,
+};
 use agent_core::reports::{Outbox, TaskReport};
 use agent_core::worker::{Action, BootMark, Input as WorkerInput, Worker};
 use common::assignment::AssignmentSet;
-use common::{NodeId, TaskId};
-use manager_core::leader::{Input, Parting, SessionId, Telling};
+use common::{NodeId, TaskId, Timestamp};
+use manager_core::leader::{Beat, Input, Parting, SessionId, Telling};
 use std::collections::{BTreeMap, BTreeSet};
 use watch::Watch;
 
@@ -49,6 +52,8 @@ pub(crate) enum Event {
         event: ContainerEvent,
     },
     Images,
+    /// Of the lease there is less left.
+    LessRoom,
     Finished {
         task: TaskId,
         outcome: Outcome,
@@ -62,6 +67,8 @@ pub(crate) struct Agent {
     outbox: Outbox,
     session: Option<Session>,
     beats: u64,
+    /// By number.
+    sent: BTreeMap<u64, u64>,
     watches: u64,
     watch: Option<Watch>,
     /// As the engine told them; none before it answered for the first time.
@@ -92,6 +99,7 @@ impl Agent {
             outbox: Outbox::default(),
             session: None,
             beats: 0,
+            sent: BTreeMap::new(),
             watches: 0,
             watch: None,
             images: None,
@@ -120,6 +128,12 @@ impl Agent {
 
     pub(crate) fn listed(&self) -> Option<&BTreeSet<TaskId>> {
         self.listed.as_ref()
+    }
+
+    /// Whether it has said so, to whomever.
+    pub(crate) fn has_ended(&self, task: TaskId) -> bool {
+        let mut standing = self.worker.standing();
+        standing.any(|it| it.task == task && it.observation.state.is_terminal())
     }
 
     /// What a leader that knew nothing would be told, though another has been told already.
@@ -156,9 +170,8 @@ pub(crate) fn event(world: &mut World, node: NodeId, life: u64, event: Event) {
         Event::Connect => connect(world, node),
         Event::Beat => beat(world, node),
         Event::Images => watch::look_at_images(world, node),
-        Event::Finished { task, outcome } => {
-            decide(world, node, WorkerInput::Finished { task, outcome });
-        }
+        Event::LessRoom => look_at_lease(world, node),
+        Event::Finished { task, outcome } => finished(world, node, task, outcome),
         Event::Attach => watch::attach(world, node),
         Event::EngineLost { watch } if machine.agent.watch() == Some(watch) => {
             let agent = &mut world.machine_mut(node).agent;
@@ -176,6 +189,7 @@ pub(crate) fn event(world: &mut World, node: NodeId, life: u64, event: Event) {
             watch::listed(world, node, seen);
         }
         Event::Container { watch, event } if machine.agent.watch() == Some(watch) => {
+            let event = world.machine(node).fence.completes(event);
             decide(world, node, WorkerInput::Container(event));
         }
         // Words of an engine that was lost since.
@@ -194,9 +208,47 @@ fn soon(world: &mut World, node: NodeId, (least, most): (u64, u64), event: Event
     world.after(delay, Happening::Agent { node, life, event });
 }
 
+fn finished(world: &mut World, node: NodeId, task: TaskId, outcome: Outcome) {
+    let machine = world.machine_mut(node);
+    if let Some(id) = machine.agent.worker.container(task).cloned() {
+        if matches!(outcome, Outcome::Started(Ok(_))) {
+            machine.fence.started(&id);
+        } else if machine.fence.forestalled(&id, &outcome) {
+            let event = ContainerEvent { task, id, kind: ContainerEventKind::Halted };
+            decide(world, node, WorkerInput::Container(event));
+        }
+    }
+    decide(world, node, WorkerInput::Finished { task, outcome });
+}
+
+/// First of all, so that nothing is begun or judged by a lease that is over.
+fn look_at_lease(world: &mut World, node: NodeId) {
+    let room = world.machine(node).fence.room(world.now);
+    decide_so(world, node, WorkerInput::Room(room));
+}
+
 fn decide(world: &mut World, node: NodeId, input: WorkerInput) {
+    look_at_lease(world, node);
+    decide_so(world, node, input);
+    let machine = world.machine_mut(node);
+    machine.fence.clear(|id| machine.agent.worker.may_run_in(id));
+}
+
+fn start_container(world: &mut World, node: NodeId, task: TaskId, id: ContainerId) {
+    let by_lease = world.machine(node).agent.worker.is_at_most_one(task);
+    if by_lease && !fence::register(world, node, task, &id) {
+        let outcome = Outcome::Started(Err(OperationFailure::NoLease));
+        return soon(world, node, (0, 0), Event::Finished { task, outcome });
+    }
+    engine::ask(world, node, task, Operation::Start(id));
+}
+
+fn decide_so(world: &mut World, node: NodeId, input: WorkerInput) {
     for action in world.machine_mut(node).agent.worker.handle(input) {
         match action {
+            Action::Begin { task, operation: Operation::Start(id) } => {
+                start_container(world, node, task, id);
+            }
             Action::Begin { task, operation } => engine::ask(world, node, task, operation),
             Action::Report(report) => {
                 let wrong = checks::work::said(world, node, &report);
@@ -234,9 +286,12 @@ fn beat(world: &mut World, node: NodeId) {
     let (session, lost) = (session.id, now - session.answered > ANSWER_LIMIT_MS);
     machine.agent.beats += 1;
     let number = machine.agent.beats;
+    machine.agent.sent.insert(number, now);
     let is_ill = machine.engine.is_silent_for(now, PATIENCE_MS);
     let engine_ill = if is_ill { "no answer".to_owned() } else { String::new() };
-    let beat = Input::Beat { session, number, wall, engine_ill };
+    // What the leader knows of its quorum is told where it is known.
+    let beat = Beat { number, wall, engine_ill, quorum_at: Timestamp(0) };
+    let beat = Input::Beat { session, beat };
     if lost || !world.tell_leader(node, session, beat) {
         world.hang_up(session);
         lose_session(world, node);
@@ -269,7 +324,14 @@ pub(crate) fn told(world: &mut World, node: NodeId, id: SessionId, telling: Tell
         return;
     }
     match telling {
-        Telling::Beat { .. } => session.answered = now,
+        Telling::Beat { number, lease } => {
+            session.answered = now;
+            let sent = agent.sent.get(&number).copied();
+            agent.sent.retain(|it, _| *it > number);
+            if let Some(sent) = sent.filter(|_| lease) {
+                granted(world, node, sent);
+            }
+        }
         Telling::StatusesKept(number) => {
             let later = session.unkept.split_off(&(number + 1));
             let kept = std::mem::replace(&mut session.unkept, later);
@@ -300,6 +362,16 @@ pub(crate) fn told(world: &mut World, node: NodeId, id: SessionId, telling: Tell
         Telling::Farewell => leave(world, node),
     }
     report(world, node);
+}
+
+fn granted(world: &mut World, node: NodeId, sent: u64) {
+    fence::granted(world, node, sent);
+    look_at_lease(world, node);
+    let now = world.now;
+    for left in [3_000, 4_000] {
+        let at = (sent + 10_000 - left).max(now);
+        soon(world, node, (at - now, at - now), Event::LessRoom);
+    }
 }
 
 /// It is no member any more, so nothing is to be left.

@@ -53,6 +53,8 @@ pub(crate) struct Container {
 pub(crate) enum Event {
     Perform {
         life: u64,
+        /// Of a program that froze before it sent it: with the program the request is gone.
+        is_late: bool,
         task: TaskId,
         operation: Operation,
     },
@@ -167,15 +169,18 @@ pub(crate) fn ask(world: &mut World, node: NodeId, task: TaskId, operation: Oper
     let wrong = checks::work::violations(world, node, task, &operation);
     world.wrong.extend(wrong);
     world.say(|| format!("{node}: {task}: {operation:?}"));
+    let by_lease = world.at_most_one.contains_key(&task);
+    let is_late = by_lease && world.is_faulty() && world.one_in(10);
     let delay = match &operation {
         Operation::Pull(_) => world.between(100, 3_000),
+        Operation::Start(_) if is_late => world.between(5_000, 30_000),
         Operation::Create(_) | Operation::Start(_) => world.between(10, 200),
-        Operation::Stop(_) => world.between(10, 1_500),
+        Operation::Stop(_) | Operation::Cut(_) => world.between(10, 1_500),
         Operation::Remove(_) => world.between(5, 100),
     };
     let machine = world.machine(node);
     let (boot, life) = (machine.engine.boot, machine.agent.life());
-    let event = Event::Perform { life, task, operation };
+    let event = Event::Perform { life, is_late, task, operation };
     world.after(delay, Happening::Engine { node, boot, event });
 }
 
@@ -187,7 +192,7 @@ pub(crate) fn event(world: &mut World, node: NodeId, boot: u64, event: Event) {
     }
     let engine = &machine.engine;
     match event {
-        Event::Perform { life, task, operation } if engine.boot != boot => {
+        Event::Perform { life, task, operation, .. } if engine.boot != boot => {
             let detail = "it was restarted".to_owned();
             answer(world, node, life, (task, failed(&operation, detail)));
         }
@@ -195,8 +200,9 @@ pub(crate) fn event(world: &mut World, node: NodeId, boot: u64, event: Event) {
             world.after(HUNG_MS, Happening::Engine { node, boot, event });
         }
         // Whoever asked is gone, and so is the request.
-        Event::Perform { life, .. } if is_dropped && machine.agent.life() != life => {}
-        Event::Perform { life, task, operation } => {
+        Event::Perform { life, is_late, .. }
+            if (is_dropped || is_late) && machine.agent.life() != life => {}
+        Event::Perform { life, task, operation, .. } => {
             let outcome = perform(world, node, task, &operation);
             answer(world, node, life, (task, outcome));
         }
@@ -238,7 +244,7 @@ fn failed(operation: &Operation, detail: String) -> Outcome {
         Operation::Pull(_) => Outcome::Pulled(Err(failure)),
         Operation::Create(_) => Outcome::Created(Err(failure)),
         Operation::Start(_) => Outcome::Started(Err(failure)),
-        Operation::Stop(_) => Outcome::Stopped(Err(failure)),
+        Operation::Stop(_) | Operation::Cut(_) => Outcome::Stopped(Err(failure)),
         Operation::Remove(_) => Outcome::Removed(Err(failure)),
     }
 }
@@ -247,6 +253,10 @@ fn perform(world: &mut World, node: NodeId, task: TaskId, operation: &Operation)
     match operation {
         Operation::Pull(wish) => Outcome::Pulled(pull(world, node, &wish.image)),
         Operation::Create(assignment) => {
+            if assignment.spec.at_most_one {
+                let slot = (assignment.service_name.clone(), assignment.slot);
+                world.at_most_one.insert(task, slot);
+            }
             let created = world.machine_mut(node).engine.create(assignment);
             if created.is_ok() && founding::volumes(&assignment.spec).next().is_some() {
                 agent::images_changed(world, node);
@@ -256,14 +266,14 @@ fn perform(world: &mut World, node: NodeId, task: TaskId, operation: &Operation)
         Operation::Start(id) => {
             Outcome::Started(start(world, node, id).map(|()| Health::Unchecked))
         }
-        Operation::Stop(id) => Outcome::Stopped(stop(world, node, id)),
+        Operation::Stop(id) | Operation::Cut(id) => Outcome::Stopped(stop(world, node, id)),
         Operation::Remove(id) => {
             let found = world.machine_mut(node).engine.find(id).map(|(_, it)| it.phase.clone());
             Outcome::Removed(match found {
                 Ok(Phase::Running(_)) => {
                     Err(OperationFailure::Refused { detail: "it is running".to_owned() })
                 }
-                Ok(Phase::Created | Phase::Exited(_)) => {
+                Ok(Phase::Created | Phase::Starting | Phase::Exited(_) | Phase::Halted) => {
                     remove(world, node, task);
                     Ok(())
                 }
@@ -295,7 +305,8 @@ fn start(world: &mut World, node: NodeId, id: &ContainerId) -> Result<(), Operat
     if !container.phase.is_running() {
         container.phase = Phase::Running(Health::Unchecked);
         engine.started += 1;
-        let wrong = checks::work::started(world, node, task);
+        let wrong = checks::work::started(world, node, task)
+            .or_else(|| checks::work::runs_twice(world, node, task));
         world.wrong.extend(wrong);
         let life = world.machine(node).agent.life();
         world.attempts.insert(task, Attempt { node, life, is_removed_by_hand: false });
@@ -329,6 +340,27 @@ fn stop(world: &mut World, node: NodeId, id: &ContainerId) -> Result<(), Operati
         end(world, node, task, KILLED);
     }
     Ok(())
+}
+
+/// Past the engine, by the kernel.
+pub(crate) fn halt(world: &mut World, node: NodeId, task: TaskId, id: &ContainerId) {
+    let found = world.machine_mut(node).engine.find(id);
+    if found.is_ok_and(|(_, it)| it.phase.is_running()) {
+        world.say(|| format!("{task} on {node} is halted"));
+        end(world, node, task, KILLED);
+    }
+}
+
+/// Whatever has become of it, it runs no more, and a request to start it finds nothing.
+pub(crate) fn bar(world: &mut World, node: NodeId, task: TaskId, id: &ContainerId) {
+    halt(world, node, task, id);
+    if world.machine_mut(node).engine.find(id).is_ok() {
+        world.say(|| format!("{task} on {node} is barred"));
+        if let Some(attempt) = world.attempts.get_mut(&task) {
+            attempt.is_removed_by_hand = true;
+        }
+        remove(world, node, task);
+    }
 }
 
 /// A container's process ends, whoever had it end.

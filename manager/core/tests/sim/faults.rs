@@ -21,7 +21,7 @@ pub(crate) fn strike(world: &mut World) {
     let twins = checks::work::twins(world);
     world.wrong.extend(twins);
     let id = any(world);
-    match world.chance.below(30) {
+    match world.chance.below(32) {
         0 => lose_machine(world, id),
         1 => lose_agent(world, id),
         2 => toggle_cable(world, id),
@@ -46,6 +46,7 @@ pub(crate) fn strike(world: &mut World) {
         23..=26 => users::update_service(world),
         27 => users::roll_back(world),
         28 => users::remove_volume(world),
+        29 | 30 => freeze(world, id),
         _ => everything_dark(world),
     }
 }
@@ -66,6 +67,17 @@ fn cut_power(world: &mut World, id: NodeId) {
 fn lose_machine(world: &mut World, id: NodeId) {
     world.say(|| format!("{id} loses its power"));
     cut_power(world, id);
+}
+
+/// Its programs stand still, and go on as if nothing had been; its containers do not stand still.
+fn freeze(world: &mut World, id: NodeId) {
+    let machine = world.machine_mut(id);
+    if machine.has_power() && machine.frozen.is_none() {
+        machine.frozen = Some(Vec::new());
+        world.say(|| format!("{id} freezes"));
+        let freeze = world.between(100, 25_000);
+        world.after(freeze, Happening::Thaw { node: id });
+    }
 }
 
 /// Where it dies, a manager in the same process dies with it.
@@ -193,6 +205,7 @@ pub(crate) fn end(world: &mut World) {
     }
     for id in all {
         world.machine_mut(id).is_cut = false;
+        world.thaw(id);
         engine::set_hung(world, id, false);
         // What was missing arrives by itself in the end.
         for image in founding::all_images() {

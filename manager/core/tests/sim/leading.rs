@@ -4,7 +4,7 @@ use crate::checks;
 use crate::world::{Happening, LastLeader, World};
 use common::{IdGen, NodeId, Stamp, Timestamp, Version};
 use manager_core::change::{Batch, Event};
-use manager_core::leader::{Input, Leader, Output, Predecessor, SessionId};
+use manager_core::leader::{Beat, Input, Leader, Output, Predecessor, SessionId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -23,6 +23,8 @@ pub(crate) struct Leading {
     /// How far its clock is behind the world's.
     behind: u64,
     pub(crate) known: Known,
+    /// When a majority answered it for the last time.
+    quorum_at: Timestamp,
 }
 
 /// What a leader has been told, noted where it was handed over.
@@ -144,7 +146,9 @@ impl World {
         let now = Stamp { at: Timestamp(at), wall: self.wall(node) };
         let core = Leader::new(node, Arc::new(self.log.state().clone()), ids, predecessor, now);
         let sessions = BTreeMap::new();
-        self.leader = Some(Leading { node, term, core, wake: None, sessions, behind, known });
+        let quorum_at = now.at;
+        let wake = None;
+        self.leader = Some(Leading { node, term, core, wake, sessions, behind, known, quorum_at });
         self.with_leader(term, |_, _| Vec::new());
     }
 
@@ -162,8 +166,22 @@ impl World {
         }
     }
 
-    pub(crate) fn hear(&mut self, term: u64, input: Input) {
+    /// What the leader knows of its quorum is not quite new.
+    fn prove_quorum(&mut self, beat: &mut Beat) {
+        let (proven, now) = (self.between(0, 600), self.stamp().at);
+        let has_quorum = self.leader.as_ref().is_some_and(|it| self.has_quorum(it.node));
+        let Some(leading) = &mut self.leader else { return };
+        if has_quorum {
+            leading.quorum_at = leading.quorum_at.max(Timestamp(now.0 - proven));
+        }
+        beat.quorum_at = leading.quorum_at;
+    }
+
+    pub(crate) fn hear(&mut self, term: u64, mut input: Input) {
         let now = self.now;
+        if let Input::Beat { beat, .. } = &mut input {
+            self.prove_quorum(beat);
+        }
         if let Some(leading) = self.leader.as_mut().filter(|it| it.term == term) {
             leading.note(&input, now);
             if let Input::Closed { session } = &input {

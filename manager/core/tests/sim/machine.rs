@@ -2,6 +2,8 @@
 
 use crate::agent::Agent;
 use crate::engine::Engine;
+use crate::fence::Fence;
+use crate::world::Happening;
 use agent_core::worker::BootMark;
 use common::NodeId;
 use common::node::{NodeDescription, NodeKind};
@@ -43,6 +45,10 @@ pub(crate) struct Machine {
     pub(crate) agent: Agent,
     /// On a file system that a reboot empties.
     boot_mark: BootMark,
+    /// As well.
+    pub(crate) fence: Fence,
+    /// What waits for its programs, which stand still; none where they do not.
+    pub(crate) frozen: Option<Vec<Happening>>,
     pub(crate) inward: InOrder,
     pub(crate) outward: InOrder,
     pub(crate) engine_words: InOrder,
@@ -58,6 +64,8 @@ impl Machine {
             engine: Engine::new(images),
             agent: Agent::new(1, BootMark::FirstRun),
             boot_mark: BootMark::FirstRun,
+            fence: Fence::default(),
+            frozen: None,
             inward: InOrder::default(),
             outward: InOrder::default(),
             engine_words: InOrder::default(),
@@ -72,6 +80,7 @@ impl Machine {
         self.power = false;
         self.boot_mark = BootMark::FirstRun;
         self.engine.lose_power();
+        (self.fence, self.frozen) = (Fence::default(), None);
         self.agent = Agent::new(self.agent.life() + 1, self.boot_mark);
     }
 
@@ -81,6 +90,7 @@ impl Machine {
 
     /// The agent's process ends, and begins anew.
     pub(crate) fn lose_agent(&mut self) {
+        self.frozen = None;
         self.agent = Agent::new(self.agent.life() + 1, self.boot_mark);
     }
 

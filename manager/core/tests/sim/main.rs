@@ -11,6 +11,7 @@ mod agent;
 mod checks;
 mod engine;
 mod faults;
+mod fence;
 mod founding;
 mod leading;
 mod log;

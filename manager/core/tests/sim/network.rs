@@ -11,6 +11,9 @@ impl World {
     }
 
     pub(crate) fn has_quorum(&self, node: NodeId) -> bool {
+        if self.machine(node).frozen.is_some() {
+            return false;
+        }
         let reached = self.managers.iter().filter(|it| self.reaches(node, **it)).count();
         reached * 2 > self.managers.len()
     }

@@ -35,13 +35,15 @@ pub(crate) fn create_service(world: &mut World) {
     if mode != Mode::Global && founding::volumes(&task).next().is_none() {
         task.reservations = any_reservation(world);
     }
+    task.at_most_one = world.one_in(3);
     let name = format!("service{number}").parse().expect("a good name");
-    let spec = ServiceSpec {
-        depends_on: any_dependency(world, number).into_iter().collect(),
-        update: any_policy(world),
-        rollback: UpdatePolicy { on_failure: FailureAction::Pause, ..any_policy(world) },
-        ..ServiceSpec::new(name, mode, task)
-    };
+    let [mut update, mut rollback] = [any_policy(world), any_policy(world)];
+    rollback.on_failure = FailureAction::Pause;
+    if task.at_most_one {
+        (update.order, rollback.order) = (UpdateOrder::StopFirst, UpdateOrder::StopFirst);
+    }
+    let depends_on = any_dependency(world, number).into_iter().collect();
+    let spec = ServiceSpec { depends_on, update, rollback, ..ServiceSpec::new(name, mode, task) };
     let mut ids = IdGen::from_seed(world.chance.next_u64());
     if let Ok(created) = requests::create_service(world.log.state(), spec, &mut ids) {
         world.ask(created.changes);

@@ -4,10 +4,12 @@ use crate::agent;
 use crate::checks::{self, Rule, Violation};
 use crate::engine;
 use crate::faults;
+use crate::fence;
 use crate::founding;
 use crate::leading::Leading;
 use crate::log::Log;
 use crate::machine::Machine;
+use common::task::Slot;
 use common::{IdGen, NodeId, TaskId, WallTime};
 use manager_core::change::{Batch, Change, Event, Unity};
 use manager_core::leader::{Input, SessionId, Telling};
@@ -49,6 +51,8 @@ pub(crate) struct World {
     pub(crate) broken: BTreeSet<SessionId>,
     /// Of every task that ever ran.
     pub(crate) attempts: BTreeMap<TaskId, Attempt>,
+    /// Which tasks must not run twice, by their service's name and their slot.
+    pub(crate) at_most_one: BTreeMap<TaskId, (String, Slot)>,
     pub(crate) wrong: Vec<Violation>,
     wall_clocks: WallClocks,
     trace: bool,
@@ -95,6 +99,8 @@ pub(crate) enum Happening {
     ToAgent { node: NodeId, session: SessionId, telling: Telling },
     Agent { node: NodeId, life: u64, event: agent::Event },
     Engine { node: NodeId, boot: u64, event: engine::Event },
+    Watchdog { node: NodeId },
+    Thaw { node: NodeId },
 }
 
 impl World {
@@ -114,6 +120,7 @@ impl World {
             sessions: 0,
             broken: BTreeSet::new(),
             attempts: BTreeMap::new(),
+            at_most_one: BTreeMap::new(),
             wrong: Vec::new(),
             wall_clocks,
             trace,
@@ -179,8 +186,39 @@ impl World {
         self.now = self.now.max(end);
     }
 
-    fn happen(&mut self, happening: Happening) {
+    /// Whose program has to act; while that stands still, it waits.
+    fn actor(&self, happening: &Happening) -> Option<NodeId> {
         match happening {
+            Happening::LeaderWakes { term }
+            | Happening::ToLeader { term, .. }
+            | Happening::ProposalEnds { term, .. }
+            | Happening::Published { term, .. } => {
+                self.leader.as_ref().filter(|it| it.term == *term).map(|it| it.node)
+            }
+            Happening::ToAgent { node, .. } | Happening::Agent { node, .. } => Some(*node),
+            Happening::Fault
+            | Happening::Election
+            | Happening::Engine { .. }
+            | Happening::Watchdog { .. }
+            | Happening::Thaw { .. } => None,
+        }
+    }
+
+    pub(crate) fn thaw(&mut self, node: NodeId) {
+        let held = self.machine_mut(node).frozen.take();
+        held.into_iter().flatten().for_each(|it| self.happen(it));
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        if let Some(node) = self.actor(&happening)
+            && let Some(held) = &mut self.machine_mut(node).frozen
+        {
+            held.push(happening);
+            return;
+        }
+        match happening {
+            Happening::Watchdog { node } => fence::look(self, node),
+            Happening::Thaw { node } => self.thaw(node),
             Happening::Fault => faults::strike(self),
             Happening::Election => self.elect(),
             Happening::LeaderWakes { term } => self.with_leader(term, |_, _| Vec::new()),

@@ -7,7 +7,7 @@
 //! service web replicas=3 image=web:1 reserve=300m generic=gpu:1 constraint=node.labels.zone==west
 //!             restart=any delay=5s attempts=2 window=10s max-per-node=1 | global
 //!             parallelism=1 order=start-first action=rollback monitor=5s ratio=0.3
-//!             deadline=10m update-delay=1s needs=db:healthy,migrate:complete,cache?
+//!             deadline=10m update-delay=1s needs=db:healthy,migrate:complete,cache? once=true
 //! job once completions=3 at-a-time=2 | global
 //! update web image=web:2 reserve=1m constraint=…   rollback web 1
 //! scale web 5 | remove web | down a | up a | drain a | active a | forget a
@@ -97,6 +97,8 @@ impl World {
             }
             ["down", name] => {
                 let reason = DownReason::Silent { for_at_least: Duration::from_secs(2) };
+                // It was heard until a moment ago.
+                self.soft.grant_lease(self.node(name).id, self.now);
                 self.set_state(name, NodeState::Down(reason));
             }
             ["up", name] => self.set_state(name, NodeState::Ready),

@@ -53,6 +53,7 @@ pub(super) fn configure(spec: &mut ServiceSpec, settings: &[&str]) {
     task.restart.delay = duration("delay").unwrap_or(task.restart.delay);
     task.restart.attempts_max = number("attempts").or(task.restart.attempts_max);
     task.restart.window = duration("window").unwrap_or(task.restart.window);
+    task.at_most_one |= given.contains_key("once");
     task.force = number("force").map_or(task.force, u64::from);
 }
 

@@ -166,7 +166,7 @@ impl CreateFlags {
             ..TaskSpec::of_container(self.container(around)?)
         };
         self.resources.apply(&mut task);
-        self.restart.apply(&mut task.restart);
+        self.restart.apply(&mut task);
         task.generic = self.generic.iter().cloned().collect();
         self.networks.apply(&mut task)?;
         let made_up = || super::made_up_name::made_up(around.random);

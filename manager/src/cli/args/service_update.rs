@@ -127,7 +127,7 @@ impl UpdateFlags {
         }
         task.force += u64::from(self.force);
         self.resources.apply(task);
-        self.restart.apply(&mut task.restart);
+        self.restart.apply(task);
         self.lists.placement(task);
         self.networks.apply(task)?;
         let container = &mut task.container;

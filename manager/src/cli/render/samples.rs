@@ -125,6 +125,7 @@ pub(in crate::cli) fn odd_service() -> SeenService {
     let task = Arc::make_mut(&mut spec.task);
     task.spread = words("node.labels.zone engine.labels.rack");
     task.pids_max = Some(50);
+    task.at_most_one = true;
     task.force = 2;
     let container = &mut task.container;
     container.entrypoint = Some(Vec::new());

@@ -114,6 +114,8 @@ struct TaskJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     log_driver: Option<LogJson<'a>>,
     force_update: u64,
+    #[serde(skip_serializing_if = "is_false")]
+    at_most_one: bool,
 }
 
 #[derive(Serialize)]
@@ -306,6 +308,7 @@ impl<'a> TaskJson<'a> {
             networks: NetworkJson::of(task),
             log_driver: task.container.logging.as_ref().map(LogJson::of),
             force_update: task.force,
+            at_most_one: task.at_most_one,
         }
     }
 }

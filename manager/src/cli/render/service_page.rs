@@ -73,6 +73,7 @@ pub(in crate::cli) fn pretty(service: &SeenService) -> String {
     }
     page.line("Running", format!("{} of {}", service.running, service.desired));
     update_status(&mut page, service);
+    page.optional("At Most One", spec.task.at_most_one.then_some(true));
     placement(&mut page, &spec.task);
     if !spec.mode.is_job() {
         policy(&mut page, "Update", &spec.update);

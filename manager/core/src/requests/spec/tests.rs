@@ -9,7 +9,7 @@ use common::container::{
 };
 use common::network::{Endpoint, Port, PortMode, Protocol};
 use common::service::{Mode, ServiceSpec, TaskSpec};
-use common::update::{FailureAction, Ratio};
+use common::update::{FailureAction, Ratio, UpdateOrder};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +42,29 @@ fn task(spec: &mut ServiceSpec) -> &mut TaskSpec {
 
 fn port(published: u16, mode: PortMode) -> Port {
     Port { target: 80, published: Some(published), protocol: Protocol::Tcp, mode, host_ip: None }
+}
+
+#[test]
+fn orders_of_what_must_not_run_twice() {
+    let cases: [Case<ServiceSpec>; 4] = [
+        (|it| it.update.order = UpdateOrder::StartFirst, ""),
+        (|it| task(it).at_most_one = true, ""),
+        (
+            |it| {
+                task(it).at_most_one = true;
+                it.update.order = UpdateOrder::StartFirst;
+            },
+            "cannot be updated start-first",
+        ),
+        (
+            |it| {
+                task(it).at_most_one = true;
+                it.rollback.order = UpdateOrder::StartFirst;
+            },
+            "cannot be rolled back start-first",
+        ),
+    ];
+    check_all(&cases, |it| it);
 }
 
 #[test]

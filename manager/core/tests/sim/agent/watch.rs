@@ -74,6 +74,7 @@ pub(super) fn listed(world: &mut World, node: NodeId, seen: Vec<Seen>) {
     if let Some(watch) = &mut machine.agent.watch {
         (watch.is_listing, watch.list_due) = (false, u64::MAX);
     }
+    let seen = world.machine(node).fence.completes_list(seen);
     decide(world, node, WorkerInput::Listed(seen));
     world.machine_mut(node).mark_boot();
     // More often while things happen: what goes on beside a list is where lists mislead.

@@ -44,6 +44,7 @@ pub(crate) enum Rule {
     CompleteFirst,
     MembersStay,
     NoTwins,
+    NeverTwice,
     // Once all is mended and there was time.
     SomebodyLeads,
     Replicas,
@@ -85,6 +86,7 @@ impl Rule {
             Rule::KeptIsKept => "what was acknowledged is kept",
             Rule::CompleteFirst => "a session begins with all there is",
             Rule::MembersStay => "a member is not told to leave",
+            Rule::NeverTwice => "what must not run twice does not",
             Rule::NoTwins => "a task has one container",
             Rule::SomebodyLeads => "somebody leads",
             Rule::UpToDate => "what runs is what is wished for",

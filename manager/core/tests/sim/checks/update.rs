@@ -109,7 +109,10 @@ fn too_many(after: &State, id: ServiceId, stopped: &BTreeSet<Slot>) -> Option<Vi
         !tasks.iter().any(|it| it.slot == task.slot && it.id != task.id && it.is_live())
     };
     let failed_before = |task: &Task| {
-        let failed = |it: &&&Task| it.status.state.is_terminal() && it.status.failure.is_some();
+        // What is to run for ever and came to a good end has not done what it should either.
+        let is_bad =
+            |it: &Task| it.status.failure.is_some() || it.status.state == TaskState::Complete;
+        let failed = |it: &&&Task| it.status.state.is_terminal() && is_bad(it);
         tasks.iter().filter(failed).any(|it| it.slot == task.slot && is_new(it))
     };
     let is_there = |task: &Task| match task.placement.node() {

@@ -4,6 +4,7 @@ use super::{Rule, Violation};
 use crate::machine::Fate;
 use crate::world::World;
 use agent_core::container::Operation;
+use agent_core::lease::Room;
 use agent_core::reports::TaskReport;
 use common::assignment::Assignment;
 use common::task::Failure;
@@ -22,6 +23,7 @@ pub(crate) fn violations(
             creates_blindly(world, node, task).or_else(|| creates_another(world, assignment))
         }
         Operation::Stop(_) | Operation::Remove(_) => ends_what_is_wanted(world, node, task),
+        Operation::Cut(_) => cuts_without_need(world, node, task),
         Operation::Pull(_) | Operation::Start(_) => None,
     }
 }
@@ -48,15 +50,38 @@ fn creates_another(world: &World, assignment: &Assignment) -> Option<Violation> 
     })
 }
 
-/// What is wanted is never ended: an agent hears of a wish after it was committed, and wishes for
+/// What is wanted and has not ended is never ended: an agent hears of a wish after it was committed, and wishes for
 /// a task only ever fall.
 fn ends_what_is_wanted(world: &World, node: NodeId, id: TaskId) -> Option<Violation> {
     let task = world.log.state().task(id)?;
-    let is_wanted = task.is_live() && task.placement.node() == Some(node);
+    let has_ended = world.machine(node).agent.has_ended(id);
+    let is_wanted = task.is_live() && !has_ended && task.placement.node() == Some(node);
     (is_wanted && world.machine(node).fate != Fate::Removed).then(|| {
         let detail = format!("{node} ends {id}, which is {}", task.status.state);
         Violation { rule: Rule::StopsOnlyUnwanted, detail }
     })
+}
+
+fn cuts_without_need(world: &World, node: NodeId, task: TaskId) -> Option<Violation> {
+    let room = world.machine(node).fence.room(world.now);
+    (room != Room::None || !world.at_most_one.contains_key(&task)).then(|| {
+        let detail = format!("{node} cuts {task}, and has a lease");
+        Violation { rule: Rule::StopsOnlyUnwanted, detail }
+    })
+}
+
+/// Of a service that must not, wherever it is and whoever knows of it.
+pub(crate) fn runs_twice(world: &World, node: NodeId, task: TaskId) -> Option<Violation> {
+    let slot = world.at_most_one.get(&task)?;
+    let running = world.machines.values().flat_map(|it| {
+        let on = it.node;
+        it.engine.running().map(move |task| (on, task))
+    });
+    let is_twin =
+        |it: &(NodeId, TaskId)| it.1 != task && world.at_most_one.get(&it.1) == Some(slot);
+    let (other_node, other) = running.into_iter().find(is_twin)?;
+    let detail = format!("{task} on {node} and {other} on {other_node} are both {slot:?}");
+    Some(Violation { rule: Rule::NeverTwice, detail })
 }
 
 /// A container of this task has just begun to run. Of one that was removed by hand, an agent that

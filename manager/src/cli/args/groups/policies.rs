@@ -7,7 +7,7 @@ use crate::cli::args::choices::{
 };
 use crate::cli::args::values::parse_ratio;
 use clap::Args;
-use common::service::{RestartCondition, RestartPolicy};
+use common::service::{RestartCondition, TaskSpec};
 use common::units::parse_duration;
 use common::update::{FailureAction, Ratio, UpdateOrder, UpdatePolicy};
 use std::time::Duration;
@@ -36,10 +36,22 @@ pub(in crate::cli) struct RestartFlags {
         allow_hyphen_values = true
     )]
     restart_window: Option<Duration>,
+    /// Rather none than two in a slot: what its managers do not reach ends within 10 s, and is
+    /// replaced after that
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    at_most_one: Option<bool>,
 }
 
 impl RestartFlags {
-    pub(in crate::cli::args) fn apply(&self, policy: &mut RestartPolicy) {
+    pub(in crate::cli::args) fn apply(&self, task: &mut TaskSpec) {
+        put(&mut task.at_most_one, self.at_most_one.as_ref());
+        let policy = &mut task.restart;
         put(&mut policy.condition, self.restart_condition.as_ref());
         put(&mut policy.delay, self.restart_delay.as_ref());
         put(&mut policy.window, self.restart_window.as_ref());

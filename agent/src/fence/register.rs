@@ -1,0 +1,144 @@
+//! The files in which the agent and its watchdog tell each other what is started, what was ended,
+//! and until when the lease lasts. They lie on a file system that a reboot empties.
+
+use agent_core::container::ContainerId;
+use agent_core::lease::BootTime;
+use std::collections::BTreeMap;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _};
+use std::path::{Path, PathBuf};
+
+const DEADLINE: &str = "lease";
+const LOCK: &str = "lock";
+
+/// How far a container is. The agent writes the first two, the watchdog makes the last two of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// The engine is about to be asked, or has been asked and has not answered.
+    Starting,
+    Running,
+    /// It ran, and the lease was over.
+    Halted,
+    /// It was to start, and the lease was over.
+    Barred,
+}
+
+impl Standing {
+    const ALL: [Standing; 4] =
+        [Standing::Starting, Standing::Running, Standing::Halted, Standing::Barred];
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Standing::Starting => "starting",
+            Standing::Running => "running",
+            Standing::Halted => "halted",
+            Standing::Barred => "barred",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Register {
+    folder: PathBuf,
+}
+
+impl Register {
+    pub(super) fn at(folder: PathBuf) -> Register {
+        Register { folder }
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn file(&self, container: &ContainerId, standing: Standing) -> PathBuf {
+        self.folder.join(format!("{container}.{}", standing.suffix()))
+    }
+
+    fn make_folder(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)
+    }
+
+    /// The beginning of time where none was ever written.
+    pub(super) fn deadline(&self) -> BootTime {
+        let mut nanos = [0; 8];
+        let read =
+            File::open(self.folder.join(DEADLINE)).and_then(|mut it| it.read_exact(&mut nanos));
+        BootTime(read.map_or(0, |()| u64::from_le_bytes(nanos)))
+    }
+
+    /// In one piece: eight bytes that lie within a page.
+    pub(super) fn set_deadline(&self, deadline: BootTime) -> io::Result<()> {
+        self.make_folder()?;
+        let path = self.folder.join(DEADLINE);
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        file.write_all_at(&deadline.0.to_le_bytes(), 0)
+    }
+
+    pub(super) fn lock_file(&self) -> io::Result<File> {
+        let path = self.folder.join(LOCK);
+        OpenOptions::new().create(true).truncate(false).write(true).open(path)
+    }
+
+    pub(super) fn entries(&self) -> BTreeMap<ContainerId, Standing> {
+        let Ok(entries) = std::fs::read_dir(&self.folder) else { return BTreeMap::new() };
+        let names = entries.filter_map(|it| it.ok()?.file_name().into_string().ok());
+        let read = |name: String| {
+            let (id, suffix) = name.rsplit_once('.')?;
+            let standing = Standing::ALL.into_iter().find(|it| it.suffix() == suffix)?;
+            Some((ContainerId(id.to_owned()), standing))
+        };
+        names.filter_map(read).collect()
+    }
+
+    pub(super) fn enter(&self, container: &ContainerId) -> io::Result<()> {
+        self.make_folder()?;
+        File::create(self.file(container, Standing::Starting)).map(drop)
+    }
+
+    /// Answers whether it stood so.
+    pub(super) fn turn(&self, container: &ContainerId, from: Standing, to: Standing) -> bool {
+        std::fs::rename(self.file(container, from), self.file(container, to)).is_ok()
+    }
+
+    pub(super) fn stands(&self, container: &ContainerId, standing: Standing) -> bool {
+        self.file(container, standing).exists()
+    }
+
+    pub(super) fn strike(&self, container: &ContainerId) {
+        for standing in Standing::ALL {
+            match std::fs::remove_file(self.file(container, standing)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    tracing::warn!(%error, %container, "it stays registered, though it has ended");
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let register = Register::at(folder.path().join("fence/1"));
+        assert_eq!((register.deadline(), register.entries()), (BootTime(0), BTreeMap::new()));
+        register.set_deadline(BootTime(1 << 40)).unwrap();
+        register.set_deadline(BootTime(7)).unwrap();
+        assert_eq!(register.deadline(), BootTime(7));
+        let id = ContainerId("c1".to_owned());
+        register.enter(&id).unwrap();
+        assert!(register.turn(&id, Standing::Starting, Standing::Running));
+        assert_eq!(register.entries(), BTreeMap::from([(id.clone(), Standing::Running)]));
+        // Whoever is first has it.
+        assert!(register.turn(&id, Standing::Running, Standing::Halted));
+        assert!(!register.turn(&id, Standing::Starting, Standing::Running));
+        assert!(register.stands(&id, Standing::Halted));
+        register.strike(&id);
+        assert_eq!(register.entries(), BTreeMap::new());
+    }
+}
