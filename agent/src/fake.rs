@@ -153,6 +153,13 @@ impl FakeEngine {
         self.say(EngineNews::Images);
     }
 
+    pub fn add_volume(&self, name: &str) {
+        self.change(|state| {
+            state.volumes.insert(name.to_owned());
+        });
+        self.say(EngineNews::Volumes);
+    }
+
     /// An image that no registry was told of is one that it has not.
     pub fn set_registry(&self, image: &str, registry: Registry) {
         self.change(|state| {

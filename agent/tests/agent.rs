@@ -21,7 +21,10 @@ use common::task::{DesiredState, Failure, TaskState};
 use proto::v1;
 use proto::v1::manager_message::Of;
 use std::time::Duration;
-use world::{Cluster, Heard, Manners, all_run, assignment, complete, granted, put, sent_secret};
+use world::{
+    Cluster, Heard, Manners, PlayedManager, all_run, assignment, complete, granted, put,
+    sent_secret,
+};
 
 const ONE: TaskId = TaskId(1);
 const TWO: TaskId = TaskId(2);
@@ -389,4 +392,27 @@ async fn a_task_whose_secret_was_not_sent_is_rejected_with_the_reason() {
     assert!(said.contains("secret password: no manager has sent it"), "{said}");
     assert_eq!(count(&engine, Call::Create), 0);
     agent.stop().await;
+}
+
+#[tokio::test]
+async fn volumes_are_told_and_those_that_are_to_go_are_removed() {
+    let (cluster, engine) = (Cluster::new(), FakeEngine::with_images(&[]));
+    let mut manager = cluster.manager(1).await;
+    let agent = cluster.agent(&engine, &[&manager]);
+    manager.hears_hello().await;
+    engine.add_volume("data");
+    engine.add_volume("cache");
+    hears_volumes(&mut manager, &["cache", "data"]).await;
+    let names = vec!["data".to_owned(), "unknown".to_owned()];
+    manager.say(Of::VolumesLeaving(v1::Volumes { names })).await;
+    hears_volumes(&mut manager, &["cache"]).await;
+    agent.stop().await;
+}
+
+async fn hears_volumes(manager: &mut PlayedManager, expected: &[&str]) {
+    let names = |heard| match heard {
+        Heard::Volumes(names) if names == expected => Some(()),
+        _ => None,
+    };
+    manager.hears("its volumes", names).await;
 }

@@ -122,6 +122,7 @@ pub(crate) enum Heard {
     Reports(Vec<(TaskId, Observation)>),
     Description(v1::NodeDescription),
     Images(Vec<String>),
+    Volumes(Vec<String>),
     Goodbye(v1::goodbye::Reason),
     Closed,
     Logs(v1::PublishedLog),
@@ -298,6 +299,7 @@ fn read(of: agent_message::Of) -> (Heard, Option<manager_message::Of>) {
             (Heard::Reports(reports.collect()), Some(kept))
         }
         agent_message::Of::Images(images) => (Heard::Images(images.references), None),
+        agent_message::Of::Volumes(volumes) => (Heard::Volumes(volumes.names), None),
         agent_message::Of::Description(description) => (Heard::Description(description), None),
         agent_message::Of::Goodbye(goodbye) => (Heard::Goodbye(goodbye.reason()), None),
     }
