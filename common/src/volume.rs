@@ -44,6 +44,9 @@ pub struct Volume {
     pub options: BTreeMap<String, String>,
     pub labels: BTreeMap<String, String>,
     pub created: Stamp,
+    /// Where a task runs, or ran last, that is held to its data.
+    #[serde(default)]
+    pub home: Option<NodeId>,
     pub holders: BTreeMap<NodeId, Holder>,
 }
 
@@ -69,14 +72,9 @@ impl Volume {
             options: mount.options.clone(),
             labels: mount.labels.clone(),
             created,
+            home: None,
             holders: BTreeMap::new(),
         }
-    }
-
-    /// Where its data is: with several copies, where the first was made.
-    pub fn home(&self) -> Option<NodeId> {
-        let kept = self.holders.iter().filter(|(_, it)| it.phase == HolderPhase::Kept);
-        kept.min_by_key(|(id, it)| (it.since.at, **id)).map(|(id, _)| *id)
     }
 
     pub fn is_leaving(&self, node: NodeId) -> bool {
@@ -124,18 +122,5 @@ mod tests {
         for (mount, is_local) in cases {
             assert_eq!(mount.local_name().is_some(), is_local, "{mount:?}");
         }
-    }
-
-    #[test]
-    fn the_first_copy_that_stays_is_at_home() {
-        let at = |millis| Stamp { at: crate::Timestamp(millis), ..Stamp::default() };
-        let holder = |millis, phase| Holder { since: at(millis), phase };
-        let mut volume = Volume::of_mount("data", &VolumeMount::default(), at(1));
-        assert_eq!(volume.home(), None);
-        volume.holders.insert(NodeId(1), holder(3, HolderPhase::Kept));
-        volume.holders.insert(NodeId(2), holder(2, HolderPhase::Kept));
-        assert_eq!(volume.home(), Some(NodeId(2)));
-        volume.holders.insert(NodeId(2), holder(2, HolderPhase::Leaving));
-        assert_eq!(volume.home(), Some(NodeId(1)));
     }
 }

@@ -150,6 +150,8 @@ pub enum VolumeChange {
     Found { volume: String, node: NodeId },
     /// The user's word: these nodes are to remove theirs.
     Remove { volume: String, nodes: BTreeSet<NodeId> },
+    /// A task that is held to its data runs there, and none where it was thought to be.
+    MoveHome { volume: String, node: NodeId },
     /// A node that was to remove its own has none any more.
     Gone { volume: String, node: NodeId },
     /// The user's word: whatever became of theirs, these nodes count no more.

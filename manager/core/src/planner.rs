@@ -7,6 +7,7 @@ use crate::scheduler::{self, Waiting};
 use crate::state::State;
 use crate::{eviction, orchestrator, reaper, update, volumes};
 use common::service::ServicePhase;
+use common::task::Task;
 use common::{NodeId, ServiceId, TaskId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,13 +58,16 @@ impl Planner {
             | Event::VolumesChanged => false,
         };
         match event {
-            Event::ServiceChanged(service) => self.mark_changed(state, service),
+            Event::ServiceChanged(service) => {
+                self.mark_changed(state, service);
+                // It may be held to its data now.
+                let tasks = state.tasks_of(service).filter(|it| mounts_volumes(state, it));
+                self.volumes_due.extend(tasks.filter_map(|it| it.placement.node()));
+            }
             Event::TaskChanged { service, task, node } => {
                 self.mark_changed(state, service);
-                let spec = state.task(task).and_then(|it| state.task_spec(it));
-                let has_volumes =
-                    spec.is_some_and(|it| volumes::local_volumes(it).next().is_some());
-                self.volumes_due.extend(node.filter(|_| has_volumes));
+                let mounts = state.task(task).is_some_and(|it| mounts_volumes(state, it));
+                self.volumes_due.extend(node.filter(|_| mounts));
             }
             // A node that comes or goes concerns what it runs, and every global service.
             Event::NodeChanged(node) => {
@@ -159,4 +163,8 @@ impl Planner {
         let (changes, wake_at) = draft.finish();
         Plan { changes, wake_at, waiting, unfinished }
     }
+}
+
+fn mounts_volumes(state: &State, task: &Task) -> bool {
+    state.task_spec(task).is_some_and(|it| volumes::local_volumes(it).next().is_some())
 }

@@ -8,7 +8,8 @@ use crate::lookup::{self, NotFound};
 use crate::network_requests;
 use crate::state::State;
 use common::node::{Availability, Incapability, Node, NodeKind, NodeSpec, Role};
-use common::service::{Mode, ServiceSpec};
+use common::service::{Former, Mode, Service, ServiceSpec};
+use common::update::Update;
 use common::{IdGen, NodeId, ServiceId, Version};
 use spec::check_spec;
 use std::collections::{BTreeMap, BTreeSet};
@@ -147,7 +148,7 @@ pub fn roll_back(state: &State, given: &str, to: Option<u32>) -> Answer<(Service
             return Err(Refused::Conflict(format!("{name} is at version {number} already")));
         }
         Some(number) => service.former.iter().find(|it| it.number == number),
-        None => service.former.last(),
+        None => service.former.iter().rev().find(|it| !is_no_way_back(service, it)),
     };
     let Some(former) = former else {
         let kept: Vec<String> = service.former.iter().map(|it| it.number.to_string()).collect();
@@ -158,6 +159,15 @@ pub fn roll_back(state: &State, given: &str, to: Option<u32>) -> Answer<(Service
     };
     let (from, to, trouble) = (service.number, former.number, None);
     Ok((service.id, to, Change::RollBackService { service: service.id, from, to, trouble }))
+}
+
+/// Where a service went back by itself, it is not to be led into what failed, nor to where it is.
+fn is_no_way_back(service: &Service, former: &Former) -> bool {
+    let went_back = |it: &Update| it.state.is_rollback() && it.trouble.is_some();
+    let is_same =
+        || ServiceSpec { mode: service.spec.mode, ..(*former.spec).clone() } == service.spec;
+    service.update.as_ref().is_some_and(went_back)
+        && (former.number + 1 == service.number || is_same())
 }
 
 pub fn remove_services(state: &State, given: &[String]) -> Answer<Vec<Change>> {

@@ -34,35 +34,84 @@ pub(crate) fn policy(service: &Service, spec: &TaskSpec, volume: &str) -> Volume
     given.unwrap_or(if is_single { VolumePolicy::Strict } else { VolumePolicy::None })
 }
 
+/// Where the data lies that its tasks mount.
+pub(crate) fn homes(state: &State, spec: &TaskSpec) -> BTreeSet<NodeId> {
+    local_volumes(spec).filter_map(|(name, _)| state.volume(name)?.home).collect()
+}
+
 /// The volume for which a task can be on this node and on no other.
 pub fn held_by<'a>(state: &'a State, task: &Task, node: NodeId) -> Option<&'a str> {
     let (service, spec) = (state.service(task.service)?, state.task_spec(task)?);
     let mut names = local_volumes(spec).map(|(name, _)| name);
     names.find(|name| {
         policy(service, spec, name) == VolumePolicy::Strict
-            && state.volume(name).is_some_and(|it| it.home() == Some(node))
+            && state.volume(name).is_some_and(|it| it.home == Some(node))
     })
+}
+
+/// The services whose tasks are held to a volume's data, those that are being removed too.
+pub(crate) fn held_services<'a>(
+    draft: &'a Draft<'_>,
+    volume: &'a str,
+) -> impl Iterator<Item = &'a Service> {
+    let is_held = move |service: &Service| {
+        let spec = &service.spec.task;
+        local_volumes(spec).any(|(name, _)| name == volume)
+            && policy(service, spec, volume) == VolumePolicy::Strict
+    };
+    draft.state.services().map(|it| &**it).filter(move |it| is_held(it))
+}
+
+/// The nodes with a live task that is held to a volume's data.
+pub(crate) fn live_at(draft: &Draft<'_>, volume: &str) -> BTreeSet<NodeId> {
+    let tasks = held_services(draft, volume).flat_map(|it| draft.tasks_of(it.id));
+    tasks.filter(|it| it.is_live()).filter_map(|it| it.placement.node()).collect()
+}
+
+/// One that was scaled down to a single task has its data where that runs. While several are
+/// held to one volume, the first of them says where that is.
+fn moves_home(draft: &Draft<'_>, task: &Task, node: NodeId) -> Vec<String> {
+    let (Some(service), Some(spec)) = (draft.service(task.service), draft.spec(task)) else {
+        return Vec::new();
+    };
+    if !task.is_live() || task.ran.is_none() {
+        return Vec::new();
+    }
+    let is_strict = |name: &str| policy(service, spec, name) == VolumePolicy::Strict;
+    let is_elsewhere = |name: &str| {
+        draft.state.volume(name).is_some_and(|it| {
+            let home = it.home.filter(|home| live_at(draft, name).contains(home));
+            it.holders.contains_key(&node) && it.home != Some(node) && home.is_none()
+        })
+    };
+    let names = local_volumes(spec).map(|(name, _)| name);
+    names.filter(|it| is_strict(it) && is_elsewhere(it)).map(str::to_owned).collect()
 }
 
 /// What a node has said of its volumes, as far as it is to be remembered.
 pub(crate) fn take_notice(draft: &mut Draft<'_>, node: NodeId) {
-    let Some(names) = draft.soft.volumes_of(node).filter(|_| draft.node(node).is_some()) else {
+    if draft.node(node).is_none() {
         return;
-    };
+    }
     // This plan may forget some.
-    let tasks = draft.state.tasks_on(node).filter_map(|it| draft.task(it.id));
-    let specs = tasks.filter_map(|it| draft.state.task_spec(it));
-    let is_news = |name: &str| names.contains(name) && !draft.state.holds(node, name);
-    let found: BTreeSet<&str> = specs
-        .flat_map(|it| local_volumes(it))
-        .map(|(name, _)| name)
-        .filter(|it| is_news(it))
-        .collect();
-    let leaving = draft.state.volumes().filter(|it| it.is_leaving(node));
-    let gone = leaving.filter(|it| !names.contains(&it.name)).map(|it| it.name.clone());
-    let found = found.into_iter().map(|it| VolumeChange::Found { volume: it.to_owned(), node });
-    let gone = gone.map(|volume| VolumeChange::Gone { volume, node });
-    let changes: Vec<VolumeChange> = found.chain(gone).collect();
+    let tasks: Vec<&Task> = draft.state.tasks_on(node).filter_map(|it| draft.task(it.id)).collect();
+    let moved: BTreeSet<String> = tasks.iter().flat_map(|it| moves_home(draft, it, node)).collect();
+    let mut changes: Vec<VolumeChange> =
+        moved.into_iter().map(|volume| VolumeChange::MoveHome { volume, node }).collect();
+    if let Some(names) = draft.soft.volumes_of(node) {
+        let specs = tasks.iter().filter_map(|it| draft.state.task_spec(it));
+        let is_news = |name: &str| names.contains(name) && !draft.state.holds(node, name);
+        let found: BTreeSet<&str> = specs
+            .flat_map(|it| local_volumes(it))
+            .map(|(name, _)| name)
+            .filter(|it| is_news(it))
+            .collect();
+        let leaving = draft.state.volumes().filter(|it| it.is_leaving(node));
+        let gone = leaving.filter(|it| !names.contains(&it.name)).map(|it| it.name.clone());
+        let found = found.into_iter().map(|it| VolumeChange::Found { volume: it.to_owned(), node });
+        changes.extend(found);
+        changes.extend(gone.map(|volume| VolumeChange::Gone { volume, node }));
+    }
     changes.into_iter().for_each(|it| draft.push(Change::Volume(it)));
 }
 
@@ -115,11 +164,18 @@ impl State {
                 self.check_volume_free(volume)?;
                 let known = self.tables.volumes.get_mut(volume);
                 let known = known.ok_or_else(|| Conflict::NoSuchVolume(volume.clone()))?;
-                for (id, holder) in &mut Arc::make_mut(known).holders {
+                let known = Arc::make_mut(known);
+                known.home = known.home.filter(|it| !nodes.contains(it));
+                for (id, holder) in &mut known.holders {
                     if nodes.contains(id) {
                         holder.phase = HolderPhase::Leaving;
                     }
                 }
+            }
+            VolumeChange::MoveHome { volume, node } => {
+                let known = self.tables.volumes.get_mut(volume);
+                let known = known.ok_or_else(|| Conflict::NoSuchVolume(volume.clone()))?;
+                Arc::make_mut(known).home = Some(*node);
             }
             VolumeChange::Gone { volume, node } => {
                 if self.volume(volume).is_some_and(|it| it.is_leaving(*node)) {
@@ -142,12 +198,21 @@ impl State {
         Err(Conflict::VolumeInUse { volume: volume.to_owned(), services: users.join(", ") })
     }
 
-    /// Whoever runs has its volumes.
+    /// Whoever runs has its volumes, and whoever is held to their data says where that is.
     pub(crate) fn keep_volumes_of(&mut self, task: &Task, node: NodeId, stamp: Stamp) {
         let Some(spec) = self.task_spec(task).cloned() else { return };
+        let Some(service) = self.service(task.service).cloned() else { return };
         for (name, mount) in local_volumes(&spec) {
             if self.node(node).is_some() && !self.holds(node, name) {
                 self.add_holder(Volume::of_mount(name, mount, stamp), node, stamp);
+            }
+            let is_drawn = policy(&service, &spec, name) != VolumePolicy::None;
+            if let Some(volume) = self.tables.volumes.get_mut(name)
+                && volume.home.is_none()
+                && volume.holders.contains_key(&node)
+                && is_drawn
+            {
+                Arc::make_mut(volume).home = Some(node);
             }
         }
     }
@@ -175,6 +240,7 @@ impl State {
         let Some(volume) = self.tables.volumes.get_mut(name) else { return };
         let volume = Arc::make_mut(volume);
         volume.holders.retain(|id, _| !which(*id));
+        volume.home = volume.home.filter(|it| !which(*it));
         if volume.holders.is_empty() {
             self.tables.volumes.remove(name);
         }

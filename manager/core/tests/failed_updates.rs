@@ -164,3 +164,67 @@ fn a_rollback_touches_only_what_had_moved() {
         "#]],
     );
 }
+
+#[test]
+fn nobody_is_led_back_to_what_failed() {
+    check(
+        "node a
+         service web replicas=1 image=web:2 monitor=5s action=rollback delay=0
+         settle
+         update web image=web:3
+         settle
+         advance 10s
+         settle
+         update web image=web:4
+         settle
+         web.1 failed
+         settle
+         advance 10s
+         settle
+         back web
+         plan",
+        expect![[r#"
+            web.1 on a new web:2
+            --
+            --
+            look again in 599999 ms
+            web.1 on a prepared web:3
+            --
+            look again in 599998 ms
+            web.1 on a shutdown
+            --
+            look again in 599996 ms
+            web.1 on a running
+            --
+            look again in 5000 ms
+            --
+            web completed
+            --
+            look again in 599999 ms
+            web.1 on a prepared web:4
+            --
+            look again in 599998 ms
+            web.1 on a shutdown
+            --
+            look again in 599996 ms
+            web.1 on a running
+            --
+            look again in 5000 ms
+            --
+            look again in 599999 ms
+            web back from 3 to 2: 1 of 1 tasks failed: task: non-zero exit (1)
+            web.1 on a new web:4
+            web.1 on a shutdown
+            --
+            look again in 599997 ms
+            web.1 on a new web:3
+            --
+            look again in 5000 ms
+            --
+            web rollback_completed
+            --
+            look again in 599999 ms
+            web.1 on a prepared web:2
+        "#]],
+    );
+}

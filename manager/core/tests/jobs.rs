@@ -66,3 +66,27 @@ fn a_job_on_every_node() {
         "#]],
     );
 }
+
+/// Nothing of it moves from slot to slot, so there is nothing that could be under way for ever.
+#[test]
+fn a_job_that_is_changed_begins_anew_and_is_no_update() {
+    check(
+        "node a
+         job once completions=1
+         settle
+         once.1 complete
+         update once image=web:2
+         settle
+         once.1 complete
+         advance 20m
+         plan",
+        expect![[r#"
+            once.1 on a new
+            --
+            --
+            once.1 on a new web:2
+            --
+            --
+        "#]],
+    );
+}

@@ -231,11 +231,9 @@ fn a_volume_goes_when_its_node_has_removed_it() {
             db.1 forgotten
             service db dropped
             --
-            db.1 new
-            db.1 waits: no suitable node: 1 still removing volume data, 1 without the data of volume data (it is on a)
+            db.1 on b new
             --
             data gone from a
-            db.1 on b placed
         "#]],
     );
 }
@@ -259,6 +257,136 @@ fn a_node_that_is_no_member_any_more_holds_nobody() {
             db.1 on b new
             db.1 orphaned
             db.1 shutdown
+        "#]],
+    );
+}
+
+#[test]
+fn copies_of_others_draw_nobody_away() {
+    check(
+        "node a
+         node b
+         service backup volume=data
+         service db replicas=1 volume=data constraint=node.hostname==b
+         settle
+         update db image=web:2 constraint=node.hostname!=x
+         settle",
+        expect![[r#"
+            backup.a on a new
+            backup.b on b new
+            db.1 on b new
+            --
+            --
+            --
+            --
+            db.1 on b prepared web:2
+            look again in 599999 ms
+            --
+            db.1 on b shutdown
+            look again in 599998 ms
+            --
+            db.1 on b running
+            look again in 599996 ms
+            --
+            look again in 5000 ms
+        "#]],
+    );
+}
+
+#[test]
+fn the_one_that_is_left_of_several_stays_where_it_is() {
+    check(
+        "node a
+         node b
+         node c
+         service db replicas=1 volume=data
+         settle
+         scale db 3
+         settle
+         scale db 1
+         settle
+         update db image=web:2
+         settle",
+        expect![[r#"
+            db.1 on a new
+            --
+            --
+            db.2 on b new
+            db.3 on c new
+            --
+            --
+            --
+            db.2 on b remove
+            db.3 on c remove
+            --
+            db.3 forgotten
+            --
+            db.2 forgotten
+            --
+            db.1 on a prepared web:2
+            look again in 599999 ms
+            --
+            db.1 on a shutdown
+            look again in 599998 ms
+            --
+            db.1 on a running
+            look again in 599996 ms
+            --
+            look again in 5000 ms
+        "#]],
+    );
+}
+
+#[test]
+fn nobody_writes_beside_what_is_being_removed() {
+    check(
+        "node a
+         node b
+         service old replicas=1 volume=data
+         settle
+         remove old
+         service new replicas=1 volume=data
+         plan
+         old.1 shutdown
+         plan",
+        expect![[r#"
+            old.1 on a new
+            --
+            --
+            new.1 new
+            new.1 waits: no suitable node: 1 whose volume data is in use by old, which is being removed, 1 without the data of volume data (it is on a)
+            old.1 on a remove
+            --
+            new.1 on a placed
+            old.1 forgotten
+            service old dropped
+        "#]],
+    );
+}
+
+#[test]
+fn what_was_given_up_with_its_node_is_begun_anew_elsewhere() {
+    check(
+        "node a
+         node b
+         service db replicas=1 volume=data
+         settle
+         remove db
+         settle
+         down a
+         unwanted data
+         service db replicas=1 volume=data
+         plan",
+        expect![[r#"
+            db.1 on a new
+            --
+            --
+            db.1 on a remove
+            --
+            db.1 forgotten
+            service db dropped
+            --
+            db.1 on b new
         "#]],
     );
 }

@@ -74,7 +74,7 @@ fn holder(
         node_name: lookup::node_name(state, node),
         since: Some(v1::Stamp::from(&holder.since)),
         state: holder_state.into(),
-        is_home: volume.home() == Some(node),
+        is_home: volume.home == Some(node),
         node_down: state.node(node).is_none_or(|it| it.status.state.is_down()),
     }
 }

@@ -52,7 +52,9 @@ impl State {
         self.check_networks(spec)?;
         let mut service = self.active_service(id, Some(base))?;
         let base = base_of_update(&service);
-        let state = UpdateState::Updating;
+        // A job has nothing to move from slot to slot: it is begun anew.
+        let is_job = spec.mode.is_job();
+        let state = if is_job { UpdateState::Completed } else { UpdateState::Updating };
         let update = Update { state, started: stamp, since: stamp, base, trouble: None };
         if spec.mode == service.spec.mode {
             resume(&mut service, stamp);
@@ -78,13 +80,10 @@ impl State {
         self.check_grants(spec)?;
         self.check_networks(spec)?;
         let spec = ServiceSpec { mode: service.spec.mode, ..(**spec).clone() };
-        let update = Update {
-            state: UpdateState::RollingBack,
-            started: stamp,
-            since: stamp,
-            base: service.number + 1,
-            trouble,
-        };
+        let is_job = spec.mode.is_job();
+        let state = if is_job { UpdateState::RolledBack } else { UpdateState::RollingBack };
+        let update =
+            Update { state, started: stamp, since: stamp, base: service.number + 1, trouble };
         self.renew(service, (version, stamp), spec, update);
         Ok(Event::ServiceChanged(id))
     }

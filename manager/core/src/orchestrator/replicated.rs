@@ -3,7 +3,7 @@
 use super::slot::{self, SlotView};
 use super::{Outcome, raise_all};
 use crate::draft::Draft;
-use crate::update;
+use crate::{update, volumes};
 use common::NodeId;
 use common::service::Service;
 use common::task::{DesiredState, Slot, TaskState};
@@ -19,7 +19,8 @@ pub(crate) fn orchestrate(
     let mut slots = slot::slots(draft, service);
     let wanted = replicas as usize;
     if slots.len() > wanted {
-        for surplus in surplus(&slots, slots.len() - wanted) {
+        let homes = volumes::homes(draft.state, &service.spec.task);
+        for surplus in surplus(&slots, &homes, slots.len() - wanted) {
             slots.remove(&surplus);
             raise_all(draft, service, DesiredState::Remove, |it| it.slot == surplus);
         }
@@ -40,8 +41,9 @@ fn free_numbers(slots: &BTreeMap<Slot, SlotView>) -> impl Iterator<Item = u32> {
     (1..).filter(|number| !slots.contains_key(&Slot::Replica(*number)))
 }
 
-/// What does not run goes first, then whatever shares its node with the most of its kind.
-fn surplus(slots: &BTreeMap<Slot, SlotView>, count: usize) -> Vec<Slot> {
+/// What does not run goes first, then whatever shares its node with the most of its kind; what is
+/// at home where the data lies goes last.
+fn surplus(slots: &BTreeMap<Slot, SlotView>, homes: &BTreeSet<NodeId>, count: usize) -> Vec<Slot> {
     let mut tasks_by_node: BTreeMap<Option<NodeId>, BTreeSet<(bool, Reverse<Slot>)>> =
         BTreeMap::new();
     let mut surplus = Vec::new();
@@ -65,7 +67,10 @@ fn surplus(slots: &BTreeMap<Slot, SlotView>, count: usize) -> Vec<Slot> {
     while surplus.len() < count {
         let fullest = tasks_by_node
             .iter_mut()
-            .max_by_key(|(node, slots)| (slots.len(), Reverse(**node)))
+            .max_by_key(|(node, slots)| {
+                let is_away = node.is_none_or(|it| !homes.contains(&it));
+                (!slots.is_empty(), is_away, slots.len(), Reverse(**node))
+            })
             .and_then(|(_, slots)| slots.pop_first());
         match fullest {
             Some((_, Reverse(slot))) => surplus.push(slot),

@@ -44,6 +44,11 @@ pub enum Refusal {
     VolumeLost {
         volume: String,
     },
+    /// A service that is being removed still uses it there.
+    VolumeTaken {
+        volume: String,
+        service: String,
+    },
     /// Some node has not said yet which volumes it has.
     VolumesUnsaid {
         until: Timestamp,

@@ -7,6 +7,7 @@ use crate::draft::Draft;
 use crate::volumes;
 use common::NodeId;
 use common::node::{Node, NodeState};
+use common::service::ServicePhase;
 use common::task::Task;
 use common::volume::VolumePolicy;
 use std::collections::BTreeSet;
@@ -70,7 +71,8 @@ pub(crate) fn know(draft: &Draft<'_>, wish: Wish<'_>, candidates: &mut [Candidat
             candidate.home.strays |= !is_there;
             if is_strict {
                 candidate.home.refusal = match is_there {
-                    true => lost(draft, name, candidate.node),
+                    true => lost(draft, name, candidate.node)
+                        .or_else(|| taken(draft, wish, name, candidate.node)),
                     false => Some(elsewhere(draft, name, &place)),
                 };
             }
@@ -99,38 +101,37 @@ impl Place {
 }
 
 fn home(draft: &Draft<'_>, name: &str) -> Place {
-    Place::of(draft.state.volume(name).and_then(|it| it.home()).into_iter().collect())
+    Place::of(draft.state.volume(name).and_then(|it| it.home).into_iter().collect())
 }
 
-/// Before anybody has recorded it, it is where a task is about to make it, or where a node says
-/// that it lies from before.
+/// Before anybody has said so, it is where a task is about to make it, or else where some copy
+/// lies from before.
 fn place(draft: &Draft<'_>, name: &str) -> Place {
     if let Place::On(nodes) = home(draft, name) {
         return Place::On(nodes);
     }
-    let makers = makers(draft, name);
+    let makers = volumes::live_at(draft, name);
     if !makers.is_empty() {
         return Place::On(makers);
     }
-    let reporters = draft.soft.volumes().filter(|(_, names)| names.contains(name));
-    Place::of(reporters.map(|(node, _)| node).filter(|it| draft.node(*it).is_some()).collect())
+    let has_copy = |node: &Node| {
+        let volume = draft.state.volume(name);
+        let is_held = volume.is_some_and(|it| it.holders.contains_key(&node.id));
+        let is_leaving = volume.is_some_and(|it| it.is_leaving(node.id));
+        let is_reported = draft.soft.volumes_of(node.id).is_some_and(|it| it.contains(name));
+        (is_held || is_reported) && !is_leaving && !node.status.state.is_down()
+    };
+    Place::of(draft.nodes().filter(|it| has_copy(it)).map(|it| it.id).collect())
 }
 
-/// Nodes with a live task that mounts it.
-fn makers(draft: &Draft<'_>, name: &str) -> BTreeSet<NodeId> {
-    let mut makers = BTreeSet::new();
-    for service in draft.state.services() {
-        let live = draft.tasks_of(service.id).filter(|it| it.is_live());
-        for task in live {
-            let (Some(node), Some(spec)) = (task.placement.node(), draft.spec(task)) else {
-                continue;
-            };
-            if volumes::local_volumes(spec).any(|(it, _)| it == name) {
-                makers.insert(node);
-            }
-        }
-    }
-    makers
+/// What is being removed and still has the data: two databases must not write to one folder.
+fn taken(draft: &Draft<'_>, wish: Wish<'_>, name: &str, node: NodeId) -> Option<Refusal> {
+    let going = volumes::held_services(draft, name)
+        .filter(|it| it.id != wish.service.id && it.phase == ServicePhase::Removing);
+    let has_it = |it: &Task| it.placement.node() == Some(node) && !it.status.state.is_terminal();
+    let user = going.into_iter().find(|it| draft.tasks_of(it.id).any(|it| has_it(it)))?;
+    let (volume, service) = (name.to_owned(), user.spec.name.to_string());
+    Some(Refusal::VolumeTaken { volume, service })
 }
 
 fn leaves(draft: &Draft<'_>, name: &str, node: NodeId) -> Option<Refusal> {

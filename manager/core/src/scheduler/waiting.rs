@@ -74,6 +74,7 @@ fn over_at(refusal: &Refusal) -> Option<Timestamp> {
         | Refusal::MaxPerNode(_)
         | Refusal::VolumeElsewhere { .. }
         | Refusal::VolumeLost { .. }
+        | Refusal::VolumeTaken { .. }
         | Refusal::VolumeLeaving { .. }
         | Refusal::ImageOnTrial => None,
     }
@@ -134,6 +135,9 @@ fn kind(refusal: &Refusal) -> String {
             "that had volume {volume} and has it no more (a disk that is not mounted? `skep volume \
              rm {volume} --force` begins anew)"
         ),
+        Refusal::VolumeTaken { volume, service } => {
+            format!("whose volume {volume} is in use by {service}, which is being removed")
+        }
         Refusal::VolumesUnsaid { .. } => {
             "held until all have said which volumes they have".to_owned()
         }

@@ -218,6 +218,7 @@ fn is_hopeless(why: &Waiting) -> bool {
         | Refusal::Unsteady { .. }
         | Refusal::Resources { .. }
         | Refusal::VolumeLeaving { .. }
+        | Refusal::VolumeTaken { .. }
         | Refusal::VolumesUnsaid { .. }
         | Refusal::Generic { .. }
         | Refusal::ImageOnTrial => true,

@@ -205,7 +205,7 @@ pub(crate) fn remove_node(world: &mut World, id: NodeId) {
 }
 
 fn is_home(world: &World, node: NodeId) -> bool {
-    world.log.state().volumes().any(|it| it.home() == Some(node))
+    world.log.state().volumes().any(|it| it.home == Some(node))
 }
 
 /// Users have no more wishes; what they have drained may stay so.

@@ -9,7 +9,7 @@
 //!             parallelism=1 order=start-first action=rollback monitor=5s ratio=0.3
 //!             deadline=10m update-delay=1s needs=db:healthy,migrate:complete,cache? once=true
 //! job once completions=3 at-a-time=2 | global
-//! update web image=web:2 reserve=1m constraint=…   rollback web 1
+//! update web image=web:2 reserve=1m constraint=…   rollback web 1   back web
 //! scale web 5 | remove web | down a | up a | drain a | active a | forget a
 //!             volume=data:strict
 //! volumes a data           what a node reports of volumes
@@ -23,7 +23,7 @@
 
 mod settings;
 
-use common::container::ContainerSpec;
+use common::container::{ContainerSpec, MountSource};
 use common::node::{Availability, DownReason, Node, NodeKind, NodeSpec, NodeState, Role};
 use common::resources::Resources;
 use common::service::{Mode, ServiceSpec, TaskSpec};
@@ -35,6 +35,7 @@ use manager_core::change::{Batch, Change, Event, Unity, VolumeChange};
 use manager_core::draft::Draft;
 use manager_core::invariants;
 use manager_core::planner::Planner;
+use manager_core::requests;
 use manager_core::soft::Soft;
 use manager_core::state::State;
 use manager_core::volume_requests::{self, Removal};
@@ -86,6 +87,11 @@ impl World {
                 let from = self.state.service(service).expect("a service").number;
                 let to = to.parse().expect("a number");
                 let change = Change::RollBackService { service, from, to, trouble: None };
+                self.commit(vec![change]);
+            }
+            ["back", name] => {
+                let found = requests::roll_back(&self.state, name, None);
+                let (_, _, change) = found.expect("there is a way back");
                 self.commit(vec![change]);
             }
             ["settle"] => self.settle(),
@@ -231,6 +237,9 @@ impl World {
             }
             Change::Volume(VolumeChange::Found { volume, node }) => {
                 format!("{volume} found on {}", self.state.node(*node).expect("a node").name)
+            }
+            Change::Volume(VolumeChange::MoveHome { volume, node }) => {
+                format!("{volume} is at home on {}", self.state.node(*node).expect("a node").name)
             }
             Change::Volume(VolumeChange::Gone { volume, node }) => {
                 format!("{volume} gone from {}", self.state.node(*node).expect("a node").name)
@@ -414,11 +423,27 @@ impl World {
         self.say(task, &observed);
     }
 
+    /// Its node reports them.
+    fn has_made_volumes(&mut self, task: TaskId, node: NodeId) {
+        let task = self.state.task(task).expect("a task");
+        let mounts = &self.state.task_spec(task).expect("a service").container.mounts;
+        let named = mounts.iter().filter_map(|it| match &it.source {
+            MountSource::Volume(volume) => volume.name.clone(),
+            MountSource::Bind(_) | MountSource::Tmpfs(_) => None,
+        });
+        let names: BTreeSet<String> =
+            named.chain(self.soft.volumes_of(node).into_iter().flatten().cloned()).collect();
+        self.soft.set_volumes(node, names);
+    }
+
     fn say(&mut self, task: TaskId, observed: &Observation) {
         let stamp = self.stamp();
-        let known = self.state.task(task).expect("a task");
+        let known = Arc::clone(self.state.task(task).expect("a task"));
         let node = known.placement.node().expect("it has a node");
         self.soft.observe(task, observed.clone(), stamp);
+        if observed.state == TaskState::Running {
+            self.has_made_volumes(task, node);
+        }
         self.planner.mark(known.service);
         if !observed.state.is_kept() {
             return;

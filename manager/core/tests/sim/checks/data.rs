@@ -21,5 +21,5 @@ pub(crate) fn home_of(state: &State, service: &Service, spec: &TaskSpec) -> Opti
         (None, Mode::Replicated { replicas: wanted }) => wanted < 2,
         (None, Mode::ReplicatedJob { completions: wanted, .. }) => wanted < 2,
     };
-    state.volume(&volume).filter(|_| is_held)?.home()
+    state.volume(&volume).filter(|_| is_held)?.home
 }
