@@ -129,7 +129,7 @@ fn taken(draft: &Draft<'_>, wish: Wish<'_>, name: &str, node: NodeId) -> Option<
     let going = volumes::held_services(draft, name)
         .filter(|it| it.id != wish.service.id && it.phase == ServicePhase::Removing);
     let has_it = |it: &Task| it.placement.node() == Some(node) && !it.status.state.is_terminal();
-    let user = going.into_iter().find(|it| draft.tasks_of(it.id).any(|it| has_it(it)))?;
+    let user = going.into_iter().find(|it| draft.tasks_of(it.id).any(&has_it))?;
     let (volume, service) = (name.to_owned(), user.spec.name.to_string());
     Some(Refusal::VolumeTaken { volume, service })
 }
