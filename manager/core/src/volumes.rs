@@ -151,14 +151,14 @@ impl State {
         match change {
             VolumeChange::Found { volume, node } => {
                 self.node(*node).ok_or(Conflict::NoSuchNode(*node))?;
-                let tasks = self.tasks_on(*node).filter_map(|it| self.task_spec(it));
-                let mount = tasks.flat_map(|it| local_volumes(it)).find(|(name, _)| name == volume);
-                let (_, mount) = mount.ok_or_else(|| Conflict::VolumeOfNobody {
-                    volume: volume.clone(),
-                    node: *node,
-                })?;
-                let found = Volume::of_mount(volume, mount, stamp);
-                self.add_holder(found, *node, stamp);
+                let tasks: Vec<Arc<Task>> = self.tasks_on(*node).cloned().collect();
+                let mut is_mounted = false;
+                for task in &tasks {
+                    is_mounted |= self.keep_volume(task, volume, *node, stamp);
+                }
+                if !is_mounted {
+                    return Err(Conflict::VolumeOfNobody { volume: volume.clone(), node: *node });
+                }
             }
             VolumeChange::Remove { volume, nodes } => {
                 self.check_volume_free(volume)?;
@@ -198,23 +198,34 @@ impl State {
         Err(Conflict::VolumeInUse { volume: volume.to_owned(), services: users.join(", ") })
     }
 
-    /// Whoever runs has its volumes, and whoever is held to their data says where that is.
+    /// Whoever runs has its volumes.
     pub(crate) fn keep_volumes_of(&mut self, task: &Task, node: NodeId, stamp: Stamp) {
         let Some(spec) = self.task_spec(task).cloned() else { return };
-        let Some(service) = self.service(task.service).cloned() else { return };
-        for (name, mount) in local_volumes(&spec) {
-            if self.node(node).is_some() && !self.holds(node, name) {
-                self.add_holder(Volume::of_mount(name, mount, stamp), node, stamp);
-            }
-            let is_drawn = policy(&service, &spec, name) != VolumePolicy::None;
-            if let Some(volume) = self.tables.volumes.get_mut(name)
-                && volume.home.is_none()
-                && volume.holders.contains_key(&node)
-                && is_drawn
-            {
-                Arc::make_mut(volume).home = Some(node);
-            }
+        for (name, _) in local_volumes(&spec) {
+            self.keep_volume(task, name, node, stamp);
         }
+    }
+
+    /// A task's node has it, if the task mounts it; and whoever is held to its data says where
+    /// that is. Answers whether it is mounted.
+    fn keep_volume(&mut self, task: &Task, name: &str, node: NodeId, stamp: Stamp) -> bool {
+        let Some(spec) = self.task_spec(task).cloned() else { return false };
+        let Some((_, mount)) = local_volumes(&spec).find(|(it, _)| *it == name) else {
+            return false;
+        };
+        let of_service = self.service(task.service).map(|it| policy(it, &spec, name));
+        let is_drawn = of_service.is_some_and(|it| it != VolumePolicy::None) && task.is_live();
+        if self.node(node).is_some() && !self.holds(node, name) {
+            self.add_holder(Volume::of_mount(name, mount, stamp), node, stamp);
+        }
+        if let Some(volume) = self.tables.volumes.get_mut(name)
+            && volume.home.is_none()
+            && volume.holders.contains_key(&node)
+            && is_drawn
+        {
+            Arc::make_mut(volume).home = Some(node);
+        }
+        true
     }
 
     fn add_holder(&mut self, found: Volume, node: NodeId, since: Stamp) {

@@ -390,3 +390,30 @@ fn what_was_given_up_with_its_node_is_begun_anew_elsewhere() {
         "#]],
     );
 }
+
+#[test]
+fn what_its_node_has_said_holds_it_before_it_runs() {
+    check(
+        "node a
+         node b
+         service db replicas=1 volume=data
+         plan
+         volumes a data
+         plan
+         down a
+         plan
+         drain a
+         plan",
+        expect![[r#"
+            db.1 on a new
+            --
+            data found on a
+            --
+            --
+            db.1 new
+            db.1 on a shutdown
+            db.1 waits: no suitable node: 1 down, 1 without the data of volume data (it is on a)
+            look again in 86399998 ms
+        "#]],
+    );
+}
