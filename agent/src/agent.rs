@@ -21,6 +21,7 @@ use agent_core::reports::{Batch, Outbox};
 use agent_core::worker::{Action, Input, Worker};
 use common::assignment::AssignmentSet;
 use common::node::NodeKind;
+use common::placeholder::Site;
 use common::{ClusterId, IdGen, NodeId, TaskId};
 use handle::Command;
 use proto::v1;
@@ -79,6 +80,7 @@ pub fn start<C: Containers>(
         goodbyes,
     };
     let told = (portrait.subscribe(), health.subscribe());
+    let known = portrait.subscribe();
     let session = session(&config, &credentials, (session_events, to_session), told);
     let watch = EngineWatch {
         containers: Arc::clone(&containers),
@@ -106,6 +108,7 @@ pub fn start<C: Containers>(
         containers,
         inbox,
         outward: Outward { engine, leaving, statuses, memberships, farewell },
+        portrait: known,
         files: TaskFiles::open(&config.run_dir),
         fence,
         boot: Boot::Unmarked(config.run_dir),
@@ -218,6 +221,7 @@ struct Agent<C> {
     containers: Arc<C>,
     inbox: Inbox,
     outward: Outward,
+    portrait: watch::Receiver<Option<Portrait>>,
     boot: Boot,
     stay: Stay,
 }
@@ -358,13 +362,24 @@ impl<C: Containers> Agent<C> {
         }
     }
 
+    /// Managers tell assignments after the node's name, and to nobody without a portrait.
+    fn site(&self) -> Site {
+        let portrait = self.portrait.borrow();
+        let platform = portrait.as_ref().map(|it| it.description.platform.clone());
+        Site {
+            node_name: self.outward.memberships.borrow().node_name.clone(),
+            platform: platform.unwrap_or_default(),
+        }
+    }
+
     fn decide(&mut self, input: Input) {
         for action in self.worker.handle(input) {
             match action {
                 Action::Begin { task, operation } => {
                     let kit = self.files.kit(&operation);
                     let guard = self.guard(task, &operation);
-                    self.operations.begin(Job { task, operation, kit, guard });
+                    let site = self.site();
+                    self.operations.begin(Job { task, operation, kit, guard, site });
                 }
                 Action::Report(report) => self.outbox.push(report),
                 Action::Probe(probe) => self.probes.begin(probe),

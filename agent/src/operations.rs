@@ -9,6 +9,7 @@ use agent_core::container::{ContainerId, ImageWish, Operation, OperationFailure,
 use agent_core::lease::GRACE;
 use common::TaskId;
 use common::assignment::Assignment;
+use common::placeholder::Site;
 use common::platform::Platform;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -35,6 +36,7 @@ pub(crate) struct Job {
     pub(crate) kit: Option<Kit>,
     /// Of what must not run twice.
     pub(crate) guard: Option<Guard>,
+    pub(crate) site: Site,
 }
 
 struct Queue {
@@ -184,7 +186,7 @@ async fn carry_out<C: Containers>(
     match &job.operation {
         Operation::Pull(wish) => Outcome::Pulled(containers.pull(wish, progress).await),
         Operation::Create(assignment) => {
-            Outcome::Created(create(containers, owner, assignment, job.kit.as_ref()).await)
+            Outcome::Created(create(containers, owner, assignment, job).await)
         }
         Operation::Start(id) => Outcome::Started(match &job.guard {
             Some(guard) => guard.start(containers, id).await,
@@ -201,11 +203,13 @@ async fn create<C: Containers>(
     containers: &C,
     owner: Owner,
     assignment: &Assignment,
-    kit: Option<&Kit>,
+    Job { kit, site, .. }: &Job,
 ) -> Result<ContainerId, OperationFailure> {
+    let filled = assignment.filled_in(site);
+    let filled = filled.map_err(|it| OperationFailure::Refused { detail: it.to_string() })?;
     match kit {
-        Some(kit) => containers.create(owner, &kit.lay_out(assignment)?).await,
-        None => containers.create(owner, assignment).await,
+        Some(kit) => containers.create(owner, &kit.lay_out(&filled)?).await,
+        None => containers.create(owner, &filled).await,
     }
 }
 

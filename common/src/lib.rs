@@ -20,6 +20,7 @@ pub mod name;
 mod named;
 pub mod network;
 pub mod node;
+pub mod placeholder;
 pub mod platform;
 pub mod resources;
 pub mod secret;

@@ -29,6 +29,21 @@ impl Platform {
     }
 }
 
+impl Platform {
+    /// What the engine and the kernel call such a machine.
+    pub fn machine(&self) -> &str {
+        match (self.arch.as_str(), self.variant.as_deref()) {
+            ("amd64", _) => "x86_64",
+            ("arm64", _) => "aarch64",
+            ("arm", Some("v8")) => "armv8l",
+            ("arm", Some("v7")) => "armv7l",
+            ("arm", Some("v6")) => "armv6l",
+            ("386", _) => "i686",
+            (other, _) => other,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{given}` is not a platform such as linux/amd64 or linux/arm/v7")]
 pub struct BadPlatform {
@@ -71,6 +86,13 @@ impl fmt::Display for Platform {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn machines_keep_their_names() {
+        for machine in ["x86_64", "aarch64", "armv8l", "armv7l", "armv6l", "i686", "riscv64"] {
+            assert_eq!(Platform::from_machine("linux", machine).machine(), machine);
+        }
+    }
 
     #[test]
     fn platforms_are_read_as_they_are_written() {

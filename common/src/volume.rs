@@ -3,6 +3,7 @@
 use crate::container::VolumeMount;
 use crate::id::NodeId;
 use crate::named::named;
+use crate::placeholder::has_placeholders;
 use crate::time::Stamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -83,12 +84,13 @@ impl Volume {
 }
 
 impl VolumeMount {
-    /// Its name, where its data is on the node that made it and on no other.
+    /// Its name, where its data is on the node that made it and on no other. What placeholders make
+    /// of a name is known on the node alone, so such a volume holds nobody.
     pub fn local_name(&self) -> Option<&str> {
         let is_local = self.driver.as_deref().is_none_or(|it| it == "local");
         let kind = self.options.get("type").map(String::as_str);
         let is_shared = kind.is_some_and(|it| NETWORK_FILE_SYSTEMS.contains(&it));
-        self.name.as_deref().filter(|_| is_local && !is_shared)
+        self.name.as_deref().filter(|name| is_local && !is_shared && !has_placeholders(name))
     }
 }
 
@@ -118,6 +120,7 @@ mod tests {
             (of_type("tmpfs"), true),
             (of_type("nfs"), false),
             (VolumeMount::default(), false),
+            (VolumeMount { name: Some("v-{{.Task.Slot}}".to_owned()), ..named.clone() }, false),
         ];
         for (mount, is_local) in cases {
             assert_eq!(mount.local_name().is_some(), is_local, "{mount:?}");

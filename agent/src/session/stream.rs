@@ -265,7 +265,10 @@ impl Session {
             Some(Of::Welcome(welcome)) => {
                 pulse.period = Duration::from_millis(welcome.beat_period_millis.max(1));
                 self.membership.node_name = welcome.node_name;
-                welcome.membership.map(|it| self.read_membership(it)).transpose()?
+                Some(match welcome.membership {
+                    Some(membership) => self.read_membership(membership)?,
+                    None => SessionEvent::Membership(self.membership.clone()),
+                })
             }
             Some(Of::Membership(membership)) => Some(self.read_membership(membership)?),
             Some(Of::Beat(v1::BeatAnswer { number, lease })) => {

@@ -6,6 +6,7 @@ use crate::problem::{Fault, quote};
 use common::container::{
     Access, BindMount, MissingPath, Mount, MountSource, TmpfsMount, VolumeMount, is_volume_name,
 };
+use common::placeholder::has_placeholders;
 use common::volume::VolumePolicy;
 use std::collections::BTreeMap;
 
@@ -63,11 +64,27 @@ impl Source<'_> {
         self.report.borrow_mut().error(fault);
     }
 
+    /// What the name will be is known on the node alone, when it is too late to choose one.
+    fn refuse_policy(&self, key: &str, volume: &model::Volume) {
+        match volume.policy {
+            Some(VolumePolicy::Strict | VolumePolicy::Preferred) => {
+                let name = quote(volume.owner.name());
+                let text = format!("{name} has placeholders, and holds no task to its node");
+                let hint = "take them out of the name, or say `x-volume-policy: none`";
+                let at = self.loaded.position(&["volumes", key, "x-volume-policy"]);
+                self.report.borrow_mut().error(Fault::new(at, text).hint(hint));
+            }
+            Some(VolumePolicy::None) | None => {}
+        }
+    }
+
     fn volume(&self, key: &str) -> VolumeMount {
         let volume = &self.loaded.project.volumes[key];
         let name = volume.owner.name();
         let at = |below: &str| self.loaded.position(&["volumes", key, below]);
-        if !is_volume_name(name) {
+        if has_placeholders(name) {
+            self.refuse_policy(key, volume);
+        } else if !is_volume_name(name) {
             let text = format!("{} is not the name of a volume", quote(name));
             let hint = "there may be letters, digits, `_`, `.` and `-` in it, two at least";
             self.report.borrow_mut().error(Fault::new(at("name"), text).hint(hint));

@@ -397,6 +397,26 @@ fn names_that_do_not_fit() {
 }
 
 #[test]
+fn placeholders_are_left_to_the_node() {
+    let service = "services:\n  a:\n    image: a\n    hostname: '{{.Node.Hostname}}'\n    \
+                   environment:\n      - 'ZONE={{index .Service.Labels \"zone\"}}'\n    \
+                   volumes: ['/srv/{{.Task.Slot}}:/s', 'v:/v']\nvolumes:\n  v:\n    \
+                   name: 'data-{{.Task.Slot}}'\n";
+    let plain = specs(&loaded(service, |_| {})).expect("nothing is wrong");
+    let lines = lines(&plain.services[0]).into_iter().filter(|it| it.contains("{{"));
+    expect![[r#"
+        task.container.env = ["ZONE={{index .Service.Labels \"zone\"}}"]
+        task.container.hostname = "{{.Node.Hostname}}"
+        task.container.mounts = [{"access":"ReadWrite","source":{"Bind":{"missing":"Create","path":"/srv/{{.Task.Slot}}","propagation":null,"recursion":"Enabled"}},"target":"/s"},{"access":"ReadWrite","source":{"Volume":{"driver":null,"labels":{"com.docker.stack.namespace":"demo"},"name":"data-{{.Task.Slot}}","nocopy":false,"options":{},"subpath":null}},"target":"/v"}]"#]].assert_eq(&lines.collect::<Vec<_>>().join("\n"));
+    let held = format!("{service}    x-volume-policy: strict\n");
+    expect![[r#"
+        compose.yml:11:5: `data-{{.Task.Slot}}` has placeholders, and holds no task to its node; take them out of the name, or say `x-volume-policy: none`
+    "#]].assert_eq(&shown(specs(&loaded(&held, |_| {}))));
+    let free = format!("{service}    x-volume-policy: none\n");
+    assert!(specs(&loaded(&free, |_| {})).is_ok());
+}
+
+#[test]
 fn away_from_the_cluster_a_relative_path_means_nothing() {
     let text = "services:\n  a:\n    image: a\n    volumes:\n      - /x:/x\n      - ./y:/y\n      \
                 - type: bind\n        target: /z\n        source: ~/z\n";

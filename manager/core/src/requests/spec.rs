@@ -4,6 +4,7 @@
 mod container;
 mod kernel;
 mod mounts;
+mod placeholders;
 
 use super::Refused;
 use crate::file_requests;
@@ -21,14 +22,15 @@ const REPLICAS_MAX: u32 = 100_000;
 type Checked = Result<(), String>;
 
 pub(super) fn check_spec(spec: &ServiceSpec) -> Result<(), Refused> {
+    let sample = placeholders::sample(spec).map_err(|it| Refused::Invalid(it.to_string()))?;
     let checked = check_mode(spec.mode)
         .and_then(|()| check_updates(&spec.update, &spec.rollback))
         .and_then(|()| check_order(spec))
         .and_then(|()| check_resources(&spec.task))
         .and_then(|()| check_placement(&spec.task))
         .and_then(|()| check_ports(spec))
-        .and_then(|()| container::check(&spec.task.container))
-        .and_then(|()| mounts::check(&spec.task.container.mounts))
+        .and_then(|()| container::check(&sample.container))
+        .and_then(|()| mounts::check(&sample.container.mounts))
         .and_then(|()| kernel::check(&spec.task));
     checked.map_err(Refused::Invalid)?;
     file_requests::check_targets(spec)

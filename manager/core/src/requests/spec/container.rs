@@ -42,11 +42,9 @@ pub(super) fn check(spec: &ContainerSpec) -> Checked {
     }
 }
 
-/// Templates are filled in on the node.
 fn is_hostname(text: &str) -> bool {
     let is_word = |it: char| !it.is_whitespace() && !it.is_control() && it != '/';
-    text.contains("{{")
-        || (1..=HOSTNAME_BYTES_MAX).contains(&text.len()) && text.chars().all(is_word)
+    (1..=HOSTNAME_BYTES_MAX).contains(&text.len()) && text.chars().all(is_word)
 }
 
 /// Lists whose items go into files of the container, of which each line is cut at its blanks.

@@ -174,6 +174,25 @@ fn containers() {
     check_all(&cases, |it| &mut task(it).container);
 }
 
+fn named_volume(name: &str) -> Vec<Mount> {
+    vec![at("/data", Access::ReadWrite, volume(Some(name), None))]
+}
+
+#[test]
+fn placeholders() {
+    let cases: [Case<ContainerSpec>; 8] = [
+        (|it| it.hostname = Some("{{.Node.Hostname}}-{{.Task.Slot}}".to_owned()), ""),
+        (|it| it.hostname = Some("{{.Node.Name}}".to_owned()), "host name: {{.Node.Name}} is not"),
+        (|it| it.hostname = Some("{{.Task.Name}}".repeat(4)), "is not a host name"),
+        (|it| it.env = vec!["A={{.Service.Labels.a}}".to_owned()], "variable A: the service has"),
+        (|it| it.env = vec!["A={{index .Service.Labels \"a\"}}".to_owned()], ""),
+        (|it| it.mounts = named_volume("data-{{.Task.Slot}}"), ""),
+        (|it| it.mounts = named_volume("/{{.Task.Slot}}"), "`/1` is not the name of a volume"),
+        (|it| it.mounts = named_volume("{{.Task.Slot"), "source of mount /data: in `{{.Task.Slot`"),
+    ];
+    check_all(&cases, |it| &mut task(it).container);
+}
+
 #[test]
 fn health_checks() {
     fn probe(test: Option<ProbeCommand>, interval: Option<Duration>) -> Option<HealthCheck> {
