@@ -102,6 +102,7 @@ impl View {
             notice: self.notice(task, spec.map(|it| &**it), known.map(|it| &**it)),
             node_down_reason: known.map_or_else(String::new, |it| down_reason(it)),
             node_down: known.is_none_or(|it| it.status.state.is_down()) && node.is_some(),
+            is_job: self.state.service(task.service).is_some_and(|it| it.spec.mode.is_job()),
         }
     }
 

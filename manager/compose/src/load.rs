@@ -102,7 +102,7 @@ impl Loaded {
     }
 }
 
-/// Reads what was asked for; all problems come at once, and no warnings beside them.
+/// Reads what was asked for; all problems come at once.
 pub fn load(request: &Request, files: &dyn Files) -> Result<Loaded, Problems> {
     let mut loader = Loader::new(request, files);
     let outcome = project(&mut loader, request);

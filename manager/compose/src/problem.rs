@@ -32,6 +32,8 @@ pub struct Problems {
     pub found: Vec<Problem>,
     /// How many more there were.
     pub left_out: usize,
+    /// What may explain them, such as a variable that is not set.
+    pub warnings: Vec<Problem>,
 }
 
 impl fmt::Display for Place {
@@ -140,15 +142,15 @@ impl Report {
         self.errors.append(&mut self.warnings);
     }
 
-    /// The warnings where there are no errors.
+    /// The warnings alone where there are no errors.
     pub(crate) fn close(self, sources: &Sources) -> Result<Vec<Problem>, Problems> {
         let named = |faults: Vec<Fault>| -> Vec<Problem> {
             faults.into_iter().map(|it| it.into_problem(sources)).collect()
         };
         let Report { mut errors, mut warnings } = self;
+        warnings.sort();
+        warnings.dedup();
         if errors.is_empty() {
-            warnings.sort();
-            warnings.dedup();
             return Ok(named(warnings));
         }
         // Of what several passes say about one place, the first one's word is nearest to the cause.
@@ -158,7 +160,8 @@ impl Report {
         });
         let left_out = errors.len().saturating_sub(PROBLEMS_MAX);
         errors.truncate(PROBLEMS_MAX);
-        Err(Problems { found: named(errors), left_out })
+        warnings.truncate(PROBLEMS_MAX);
+        Err(Problems { found: named(errors), left_out, warnings: named(warnings) })
     }
 }
 

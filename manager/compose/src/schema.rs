@@ -7,7 +7,7 @@ mod service;
 
 pub(crate) use parts::{INCLUDE, TOP};
 
-use crate::node::{Node, Position, Value};
+use crate::node::{Entry, Node, Value};
 use crate::problem::{Fault, Report, quote};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub(crate) fn check(node: &Node, object: &'static Object, report: &mut Report) {
     let Some(map) = node.as_map() else { return };
     for (name, entry) in map {
         let Some(key) = object.key(name) else {
-            unknown(name, entry.at, object, report);
+            unknown(name, entry, object, report);
             continue;
         };
         if says_nothing(&entry.node) {
@@ -143,10 +143,11 @@ pub(crate) fn prune(node: &mut Node, object: &'static Object) {
     }
 }
 
-fn unknown(name: &str, at: Position, object: &'static Object, report: &mut Report) {
+fn unknown(name: &str, entry: &Entry, object: &'static Object, report: &mut Report) {
     if report.is_full() {
         return;
     }
+    let at = entry.at;
     let meant = probable(name, object.keys.iter().map(|key| key.name));
     if name.starts_with("x-") {
         // Extensions are anybody's; one that is nearly ours is probably meant to be.
@@ -157,6 +158,12 @@ fn unknown(name: &str, at: Position, object: &'static Object, report: &mut Repor
         return;
     }
     let fault = Fault::new(at, format!("there is no key {} in {}", quote(name), object.name));
+    // The first compose files had nothing but services.
+    let is_service = |key| entry.node.get(key).is_some();
+    if object.name == TOP.name && (is_service("image") || is_service("build")) {
+        report.error(fault.hint("it looks like a service: put it under `services:`"));
+        return;
+    }
     report.error(match (meant, elsewhere(name, object)) {
         (Some(meant), _) => fault.hint(format!("did you mean `{meant}`?")),
         (None, Some(place)) => fault.hint(format!("it belongs into {place}")),

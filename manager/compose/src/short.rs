@@ -6,7 +6,7 @@
 mod paths;
 mod ports;
 
-use crate::node::{Entry, Map, Node, Order, Value};
+use crate::node::{Entry, Map, Node, Order, Position, Value};
 use crate::problem::{Fault, Report, quote};
 
 /// What one key's value is written out by.
@@ -206,17 +206,31 @@ fn extra_hosts(node: &mut Node, report: &mut Report) {
 }
 
 /// One number is both limits.
-fn ulimits(node: &mut Node, _: &mut Report) {
-    if let Some(map) = node.as_map_mut() {
-        for entry in map.values_mut() {
-            if entry.node.as_text().is_some() {
-                let Node { at, order, .. } = entry.node;
-                let number = Node { order: Order::Merge, ..entry.node.clone() };
-                let both = vec![("soft", number.clone()), ("hard", number)];
-                entry.node = Node { order, ..Node::map_of(at, both) };
-            }
+fn ulimits(node: &mut Node, report: &mut Report) {
+    let Some(map) = node.as_map_mut() else { return };
+    map.retain(|name, entry| {
+        let Some(text) = entry.node.as_text() else { return true };
+        let Node { at, order, .. } = entry.node;
+        if text.parse::<i64>().is_err() {
+            report.error(not_a_ulimit(name, text, at));
+            return false;
         }
-    }
+        let number = Node { order: Order::Merge, ..entry.node.clone() };
+        let both = vec![("soft", number.clone()), ("hard", number)];
+        entry.node = Node { order, ..Node::map_of(at, both) };
+        true
+    });
+}
+
+fn not_a_ulimit(name: &str, text: &str, at: Position) -> Fault {
+    let wanted = format!(
+        "ulimit {} is one number for both limits or a mapping of `soft` and `hard`, not {}",
+        quote(name),
+        quote(text)
+    );
+    let numbers = |(soft, hard): (&str, &str)| Some((soft.parse().ok()?, hard.parse().ok()?));
+    let (soft, hard): (i64, i64) = text.split_once(':').and_then(numbers).unwrap_or((1024, 2048));
+    Fault::new(at, wanted).hint(format!("write {{soft: {soft}, hard: {hard}}}"))
 }
 
 /// `gpus: all` is one request for all of them.

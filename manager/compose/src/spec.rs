@@ -46,7 +46,7 @@ pub struct Specs {
     pub warnings: Vec<Problem>,
 }
 
-/// All problems come at once, and no warnings beside them.
+/// All problems come at once.
 pub fn services(loaded: &Loaded, around: &Around<'_>) -> Result<Specs, Problems> {
     let report = RefCell::new(Report::default());
     let of = |(key, service): (&String, &Service)| {

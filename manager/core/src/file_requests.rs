@@ -6,9 +6,9 @@ use crate::lookup;
 use crate::requests::Refused;
 use crate::state::State;
 use common::file::{File, FileKind, Grant, NewFile};
-use common::service::ServiceSpec;
+use common::service::{Former, ServiceSpec};
 use common::units::display_bytes;
-use common::{FileId, IdGen, Stamp, Version};
+use common::{FileId, IdGen, Name, Stamp, Version};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A file that changes who somebody is has no business among these.
@@ -109,6 +109,19 @@ pub fn set_labels(
 /// Whether the files are there that a service gives to its tasks.
 pub fn check_grants(state: &State, spec: &ServiceSpec) -> Answer<()> {
     state.check_grants(spec).map_err(|it| Refused::Conflict(it.to_string()))
+}
+
+/// A service that goes back wants the versions that it had then, which somebody may have removed.
+pub fn check_former(state: &State, name: &Name, former: &Former) -> Answer<()> {
+    let grants = &former.spec.task.container.grants;
+    let Some(gone) = grants.iter().find(|it| state.file(it.file).is_none()) else { return Ok(()) };
+    let number = former.number;
+    Err(Refused::Conflict(format!(
+        "the version of {} {} that version {number} of {name} used was removed: go back to \
+         another version (`skep service history {name}` lists them, `skep service rollback --to` \
+         takes one), or update the service",
+        gone.kind, gone.name
+    )))
 }
 
 /// Whether they can lie where they are wanted, whatever the state is.

@@ -157,6 +157,7 @@ pub fn roll_back(state: &State, given: &str, to: Option<u32>) -> Answer<(Service
             "{name} has no such former version; kept are: {kept} (skep service history {name})"
         )));
     };
+    file_requests::check_former(state, name, former)?;
     let (from, to, trouble) = (service.number, former.number, None);
     Ok((service.id, to, Change::RollBackService { service: service.id, from, to, trouble }))
 }

@@ -323,3 +323,27 @@ fn found(world: &mut World) -> Secret {
     assert_eq!(kept, Some(key(1)));
     key(1)
 }
+
+#[test]
+fn a_service_does_not_go_back_to_a_version_that_was_removed() {
+    let mut world = World::new();
+    let old = world.create("a", secret(1)).expect("a secret");
+    let service = world.service("web", vec![grant(old, FileKind::Secret, "a")]).expect("a service");
+    let base = world.state.service(service).expect("a service").version;
+    let (changes, _) =
+        requests::update_service(&world.state, (service, base), spec("web", Vec::new()))
+            .expect("an update");
+    world.must(changes);
+    assert!(requests::roll_back(&world.state, "web", None).is_ok());
+    let given = [old.to_string()];
+    let changes =
+        file_requests::remove(&world.state, FileKind::Secret, &given).expect("nothing uses it");
+    world.must(changes);
+    let refused = requests::roll_back(&world.state, "web", None).unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "the version of secret a that version 1 of web used was removed: go back to another \
+         version (`skep service history web` lists them, `skep service rollback --to` takes one), \
+         or update the service"
+    );
+}

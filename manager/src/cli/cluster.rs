@@ -2,6 +2,7 @@
 
 use super::args::address::parse_manager;
 use super::args::choices::{parse_availability, parse_role};
+use super::args::format::Format;
 use super::error::CliError;
 use super::out;
 use super::render::cluster as render;
@@ -67,6 +68,13 @@ pub(super) struct JoinToken {
     role: Role,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct Version {
+    /// table or json
+    #[arg(long, short, default_value = "table")]
+    format: Format,
+}
+
 /// None: the host name.
 fn name(given: Option<Name>) -> String {
     given.map_or_else(String::new, |it| it.to_string())
@@ -120,17 +128,17 @@ pub(super) async fn join_token(target: &Target, given: JoinToken) -> Result<(), 
 }
 
 /// Of this program, and of the daemon where it answers: after an upgrade they may differ.
-pub(super) async fn version(target: &Target) -> Result<(), CliError> {
-    out::line(&format!("Client:  {}", env!("CARGO_PKG_VERSION")))?;
+pub(super) async fn version(target: &Target, given: Version) -> Result<(), CliError> {
     let daemon = match target.local().await {
         Ok(mut local) => local.status(v1::Empty {}).await.map_err(CliError::from),
         Err(error) => Err(error),
     };
-    match daemon {
-        Ok(answer) => out::line(&format!("Daemon:  {}", accept(answer).program_version)),
+    let daemon = match daemon {
+        Ok(answer) => Some(accept(answer).program_version),
         Err(error) => {
             out::warning(&error.to_string());
-            Ok(())
+            None
         }
-    }
+    };
+    out::write(&render::versions(env!("CARGO_PKG_VERSION"), daemon.as_deref(), given.format))
 }

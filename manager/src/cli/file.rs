@@ -164,12 +164,13 @@ fn of_kind(kind: FileKind) -> v1::ListFilesRequest {
 
 async fn ls(target: &Target, kind: FileKind, given: Ls) -> Result<(), CliError> {
     let mut found = find(target, of_kind(kind)).await?;
+    let old = files::old(&found.files);
     found.files.retain(|it| files::matches(it, &given.filters));
     if given.quiet {
         let ids: String = found.files.iter().map(|it| format!("{}\n", it.id)).collect();
         return out::write(&ids);
     }
-    out::write(&files::list(kind, &found.files, found.now, given.format))
+    out::write(&files::list(kind, (&found.files, &old), found.now, given.format))
 }
 
 async fn inspect(target: &Target, kind: FileKind, given: Inspect) -> Result<(), CliError> {

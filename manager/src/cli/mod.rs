@@ -77,7 +77,7 @@ enum Command {
     /// Runs the daemon in the foreground; systemd starts it on a real machine
     Daemon(Daemon),
     /// Shows the versions of this program and of the daemon
-    Version,
+    Version(cluster::Version),
 }
 
 #[derive(Debug, Args)]
@@ -131,7 +131,7 @@ where
         Command::Secret(given) => file::run(&arguments.host, FileKind::Secret, given).await,
         Command::Stack(given) => Box::pin(stack::run(&arguments.host, given)).await,
         Command::Volume(given) => volume::run(&arguments.host, given).await,
-        Command::Version => cluster::version(&arguments.host).await,
+        Command::Version(given) => cluster::version(&arguments.host, given).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -220,6 +220,7 @@ mod tests {
             "volume rm --node a --force data other",
             "daemon --data-dir /d",
             "version",
+            "version --format json",
         ];
         for line in good {
             let parsed = Arguments::try_parse_from(["skep"].into_iter().chain(line.split(' ')));

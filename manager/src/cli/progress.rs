@@ -2,7 +2,7 @@
 
 use super::error::CliError;
 use super::out;
-use super::render::progress::{Goal, Progress, Verdict, of_stack, survey};
+use super::render::progress::{Goal, Progress, Reached, Verdict, of_stack, survey};
 use super::seen::{SeenService, SeenTask, all};
 use super::target::Target;
 use common::{ServiceId, Stamp};
@@ -31,12 +31,13 @@ pub(super) enum Telling {
 pub(super) async fn wait(
     target: &Target,
     service: ServiceId,
+    reached: Option<Reached>,
     telling: Telling,
 ) -> Result<(), CliError> {
     let watched = Watched {
         what: format!("Service {service}"),
         command: format!("skep service ps {service}"),
-        services: vec![service],
+        services: BTreeMap::from([(service, reached)]),
         is_stack: false,
     };
     watch(target, &watched, telling, None).await
@@ -48,7 +49,8 @@ pub(super) struct Watched {
     pub(super) what: String,
     /// Shows more of it.
     pub(super) command: String,
-    pub(super) services: Vec<ServiceId>,
+    /// And what the command made of each.
+    pub(super) services: BTreeMap<ServiceId, Option<Reached>>,
     pub(super) is_stack: bool,
 }
 
@@ -136,7 +138,7 @@ async fn look_at(
     client: &mut ControlClient<Channel>,
     watched: &Watched,
 ) -> Result<Progress, CliError> {
-    let services: Vec<String> = watched.services.iter().map(ToString::to_string).collect();
+    let services: Vec<String> = watched.services.keys().map(ToString::to_string).collect();
     if services.is_empty() {
         return Ok(of_stack(Vec::new()));
     }
@@ -153,7 +155,8 @@ async fn look_at(
     let mut seen = found.into_iter().map(|it| {
         let name = it.service.spec.name.to_string();
         let tasks = tasks.remove(&name).unwrap_or_default();
-        (name, survey(&goal(&it), &tasks, now))
+        let reached = watched.services.get(&it.service.id).copied().flatten();
+        (name, survey(&goal(&it, reached), &tasks, now))
     });
     if watched.is_stack {
         return Ok(of_stack(seen.collect()));
@@ -162,13 +165,15 @@ async fn look_at(
     Ok(progress)
 }
 
-fn goal(seen: &SeenService) -> Goal {
+fn goal(seen: &SeenService, reached: Option<Reached>) -> Goal {
     let spec = &seen.service.spec;
     Goal {
         desired: seen.desired,
         restart: spec.task.restart.clone(),
         is_job: spec.mode.is_job(),
         update: seen.service.update.clone(),
+        number: seen.service.number,
+        reached,
     }
 }
 

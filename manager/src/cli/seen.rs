@@ -34,6 +34,8 @@ pub(super) struct SeenTask {
     pub(super) node_is_down: bool,
     /// What the managers want of it.
     pub(super) desired: DesiredState,
+    /// It is to come to an end.
+    pub(super) is_job: bool,
     /// What the agent said last, which may be more than the managers keep.
     pub(super) state: TaskState,
     pub(super) since: Stamp,
@@ -49,16 +51,43 @@ impl SeenTask {
         format!("{}.{}", self.service_name, self.slot)
     }
 
-    /// In Docker's sense, where nothing is wanted any more of a task that has ended.
-    pub(super) fn desired_for_people(&self) -> DesiredState {
+    /// In Docker's sense, where nothing is wanted any more of a task that has failed, and of a
+    /// job's that it ends well.
+    pub(super) fn wanted(&self) -> Wanted {
+        let is_good = !self.state.is_terminal() || self.state == TaskState::Complete;
         match self.desired {
-            DesiredState::Ready | DesiredState::Running if self.state.is_terminal() => {
-                DesiredState::Shutdown
+            DesiredState::Ready | DesiredState::Running if self.is_job && is_good => {
+                Wanted::Complete
             }
-            DesiredState::Ready
-            | DesiredState::Running
-            | DesiredState::Shutdown
-            | DesiredState::Remove => self.desired,
+            DesiredState::Ready | DesiredState::Running if self.state.is_terminal() => {
+                Wanted::Shutdown
+            }
+            DesiredState::Ready => Wanted::Ready,
+            DesiredState::Running => Wanted::Running,
+            DesiredState::Shutdown => Wanted::Shutdown,
+            DesiredState::Remove => Wanted::Remove,
+        }
+    }
+}
+
+/// Docker's words for what managers want of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Ready,
+    Running,
+    Complete,
+    Shutdown,
+    Remove,
+}
+
+impl Wanted {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Wanted::Ready => "Ready",
+            Wanted::Running => "Running",
+            Wanted::Complete => "Complete",
+            Wanted::Shutdown => "Shutdown",
+            Wanted::Remove => "Remove",
         }
     }
 }
@@ -183,6 +212,7 @@ impl TryFrom<v1::TaskView> for SeenTask {
             node: task.placement.node(),
             node_is_down: view.node_down,
             desired: task.desired,
+            is_job: view.is_job,
             state,
             since,
             created: task.created,

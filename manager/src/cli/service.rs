@@ -14,6 +14,7 @@ use super::out;
 use super::progress::{Telling, wait};
 use super::reading;
 use super::render::logs::LineStyle;
+use super::render::progress::Reached;
 use super::render::{service_json, service_page, services, tasks};
 use super::seen::{SeenService, SeenTask, all};
 use super::target::{Target, accept};
@@ -210,7 +211,7 @@ async fn create(target: &Target, given: Create) -> Result<(), CliError> {
     if given.waiting.detach {
         return Ok(());
     }
-    wait(target, id, given.waiting.telling()).await
+    wait(target, id, Some(Reached::CREATED), given.waiting.telling()).await
 }
 
 fn read_env_files(paths: &[PathBuf]) -> Result<Vec<EnvWish>, CliError> {
@@ -280,7 +281,7 @@ async fn scale(target: &Target, given: ScaleServices) -> Result<(), CliError> {
     }
     if !given.waiting.detach {
         for id in answer.ids {
-            wait(target, ServiceId(id), given.waiting.telling()).await?;
+            wait(target, ServiceId(id), None, given.waiting.telling()).await?;
         }
     }
     Ok(())

@@ -8,10 +8,12 @@ use super::file;
 use super::out;
 use super::progress::wait;
 use super::render::history;
+use super::render::progress::Reached;
 use super::seen::{SeenService, all};
 use super::service::Waiting;
 use super::target::{Target, accept};
 use clap::Args;
+use common::service::ServiceSpec;
 use common::{ServiceId, Stamp};
 use proto::v1;
 
@@ -81,7 +83,11 @@ pub(super) async fn update(target: &Target, given: Update) -> Result<(), CliErro
     if given.waiting.detach {
         return Ok(());
     }
-    wait(target, service.id, given.waiting.telling()).await
+    // Of an update that is under way already, a wish for more or fewer tasks says nothing.
+    let same_mode = ServiceSpec { mode: service.spec.mode, ..spec.clone() };
+    let is_scaled_only = spec != service.spec && same_mode == service.spec;
+    let reached = answer.reached.filter(|_| !is_scaled_only).map(Reached::from);
+    wait(target, service.id, reached, given.waiting.telling()).await
 }
 
 pub(super) async fn rollback(target: &Target, given: Rollback) -> Result<(), CliError> {
@@ -91,7 +97,8 @@ pub(super) async fn rollback(target: &Target, given: Rollback) -> Result<(), Cli
     if given.waiting.detach {
         return Ok(());
     }
-    wait(target, ServiceId(answer.id), given.waiting.telling()).await
+    let reached = answer.reached.map(Reached::from);
+    wait(target, ServiceId(answer.id), reached, given.waiting.telling()).await
 }
 
 pub(super) async fn history(target: &Target, given: History) -> Result<(), CliError> {

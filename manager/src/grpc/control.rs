@@ -1,7 +1,7 @@
 //! What users ask: convert, check, propose, answer. The decisions are in `manager_core`.
 
 use super::gate::ASKED;
-use super::{files, logs, manager, networks, stacks, volumes};
+use super::{files, logs, manager, networks, reached, stacks, volumes};
 use crate::manager::Manager;
 use crate::raft::Leadership;
 use crate::seat::Seat;
@@ -91,10 +91,13 @@ impl Control for ControlService {
         let request = request.into_inner();
         let looked_at = (ServiceId(request.id), Version(request.version));
         let spec = read_spec(request.spec)?;
-        let updated = requests::update_service(&manager.state(), looked_at, spec);
+        let state = manager.state();
+        let updated = requests::update_service(&state, looked_at, spec);
         let (changes, warnings) = updated.map_err(refused)?;
+        let reached =
+            reached::after(&state, &changes).service(looked_at.0).map(|it| reached::by(it));
         manager.commit(changes).await?;
-        Ok(Response::new(v1::UpdateServiceResponse { warnings }))
+        Ok(Response::new(v1::UpdateServiceResponse { warnings, reached }))
     }
 
     async fn roll_back_service(
@@ -103,10 +106,12 @@ impl Control for ControlService {
     ) -> Answer<v1::RollBackServiceResponse> {
         let manager = manager(&self.seats)?;
         let v1::RollBackServiceRequest { service, to } = request.into_inner();
-        let (id, to, change) =
-            requests::roll_back(&manager.state(), &service, to).map_err(refused)?;
-        manager.commit(vec![change]).await?;
-        Ok(Response::new(v1::RollBackServiceResponse { id: id.0, to }))
+        let state = manager.state();
+        let (id, to, change) = requests::roll_back(&state, &service, to).map_err(refused)?;
+        let changes = vec![change];
+        let reached = reached::after(&state, &changes).service(id).map(|it| reached::by(it));
+        manager.commit(changes).await?;
+        Ok(Response::new(v1::RollBackServiceResponse { id: id.0, to, reached }))
     }
 
     async fn list_services(

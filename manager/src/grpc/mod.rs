@@ -9,6 +9,7 @@ pub mod gate;
 mod logs;
 mod networks;
 mod raft;
+mod reached;
 mod stacks;
 mod volumes;
 

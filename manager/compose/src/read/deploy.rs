@@ -103,6 +103,12 @@ fn spread(placement: &Fields<'_>) -> Vec<String> {
         if label.starts_with("node.labels.") || label.starts_with("engine.labels.") {
             return Some(label);
         }
+        // Swarm passes over what it cannot spread over.
+        if matches!(label.as_str(), "node.hostname" | "node.id") {
+            let text = format!("`spread: {label}` is ignored: tasks spread over the nodes anyway");
+            it.reader.warn(Fault::new(it.node("spread")?.at, text));
+            return None;
+        }
         let text = format!("{} is not a label to spread over", quote(&label));
         let hint = "write node.labels.NAME or engine.labels.NAME";
         it.reader.error(Fault::new(it.node("spread")?.at, text).hint(hint));

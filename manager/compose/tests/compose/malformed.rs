@@ -54,6 +54,16 @@ const CASES: &[(&str, &str, &str)] = &[
         "compose.yml:1:1: there is no key `servces` in a compose file; did you mean `services`?",
     ),
     (
+        "services of the first version",
+        "web: {image: a}\nservice: {build: .}\n",
+        "compose.yml:1:1: there is no key `web` in a compose file; it looks like a service: put it under `services:`\ncompose.yml:2:1: there is no key `service` in a compose file; it looks like a service: put it under `services:`",
+    ),
+    (
+        "limits as the command line has them",
+        "services: {a: {image: a, ulimits: {nofile: '10:20', nproc: many}}}",
+        "compose.yml:1:44: ulimit `nofile` is one number for both limits or a mapping of `soft` and `hard`, not `10:20`; write {soft: 10, hard: 20}\ncompose.yml:1:60: ulimit `nproc` is one number for both limits or a mapping of `soft` and `hard`, not `many`; write {soft: 1024, hard: 2048}",
+    ),
+    (
         "a key in the wrong place",
         "services: {a: {image: a, replicas: 2}}",
         "compose.yml:1:26: there is no key `replicas` in a service; it belongs into `deploy`",

@@ -432,3 +432,24 @@ fn a_later_complaint_finds_its_place() {
     assert_eq!(place(&["services", "a", "ports"]), "compose.yml:4:5");
     assert_eq!(place(&["services", "a", "deploy", "mode"]), "compose.yml:2:3");
 }
+
+#[test]
+fn preferences() {
+    check(
+        |it| it.deploy.spread.join(" "),
+        &[
+            "deploy: {placement: {preferences: [{spread: node.labels.zone}]}}",
+            "deploy: {placement: {preferences: [{spread: node.hostname}, {spread: engine.labels.a}]}}",
+            "deploy: {placement: {preferences: [{spread: zone}]}}",
+        ],
+        expect![[r#"
+            deploy: {placement: {preferences: [{spread: node.labels.zone}]}}
+              node.labels.zone
+            deploy: {placement: {preferences: [{spread: node.hostname}, {spread: engine.labels.a}]}}
+              engine.labels.a
+              warning: compose.yml:4:49: `spread: node.hostname` is ignored: tasks spread over the nodes anyway
+            deploy: {placement: {preferences: [{spread: zone}]}}
+              error: compose.yml:4:49: `zone` is not a label to spread over; write node.labels.NAME or engine.labels.NAME
+        "#]],
+    );
+}

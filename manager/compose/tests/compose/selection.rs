@@ -1,6 +1,6 @@
 //! What of a project is meant: profiles, chosen services, the stack's name, strictness.
 
-use crate::door::{check, check_with};
+use crate::door::{Memory, check, check_with, request};
 use expect_test::expect;
 
 const PROFILES: (&str, &str) = (
@@ -216,5 +216,22 @@ fn strictness_makes_errors_of_warnings() {
             compose.yml:1:26: `attach` is ignored: logs are shown when they are asked for
             compose.yml:1:50: variable `GONE` is not set; nothing stands in its place
         "#]],
+    );
+}
+
+#[test]
+fn warnings_stand_beside_errors_that_they_may_explain() {
+    let file = ("compose.yml", "services: {a: {image: $GONE, attach: true}}");
+    let outcome = compose::load(&request(&["compose.yml"]), &Memory::of(&[file]));
+    let problems = outcome.expect_err("a service without an image");
+    let shown =
+        |it: &[compose::Problem]| -> Vec<String> { it.iter().map(ToString::to_string).collect() };
+    assert_eq!(shown(&problems.found), ["compose.yml:1:12: service `a` has no `image`"]);
+    assert_eq!(
+        shown(&problems.warnings),
+        [
+            "compose.yml:1:23: variable `GONE` is not set; nothing stands in its place",
+            "compose.yml:1:30: `attach` is ignored: logs are shown when they are asked for",
+        ]
     );
 }

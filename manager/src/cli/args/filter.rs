@@ -1,8 +1,8 @@
 //! `--filter key=value`, checked when it is typed.
 
 use super::choices::{ModeWord, parse_mode, parse_role};
+use crate::cli::seen::Wanted;
 use common::node::Role;
-use common::task::DesiredState;
 use std::str::FromStr;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,10 +75,11 @@ pub(in crate::cli) enum TaskFilter {
     Id(String),
     Name(String),
     Node(String),
-    Desired(DesiredState),
+    Desired(Wanted),
 }
 
 const TASK_KEYS: &str = "id, name, node and desired-state";
+const DESIRED_STATES: &str = "running, complete, shutdown or remove";
 
 impl FromStr for TaskFilter {
     type Err = BadFilter;
@@ -89,10 +90,11 @@ impl FromStr for TaskFilter {
             "name" => Self::Name(value.to_owned()),
             "node" => Self::Node(value.to_owned()),
             "desired-state" => Self::Desired(match value {
-                "running" => DesiredState::Running,
-                "shutdown" => DesiredState::Shutdown,
-                "remove" => DesiredState::Remove,
-                _ => return Err(bad("desired-state", value, "running, shutdown or remove")),
+                "running" => Wanted::Running,
+                "complete" => Wanted::Complete,
+                "shutdown" => Wanted::Shutdown,
+                "remove" => Wanted::Remove,
+                _ => return Err(bad("desired-state", value, DESIRED_STATES)),
             }),
             _ => return Err(unknown(key, TASK_KEYS)),
         })
@@ -234,7 +236,7 @@ mod tests {
         assert_eq!("mode=global".parse(), Ok(ServiceFilter::Mode(ModeWord::Global)));
         let label = LabelFilter { name: "a".to_owned(), value: Some("b=c".to_owned()) };
         assert_eq!("label=a=b=c".parse(), Ok(ServiceFilter::Label(label)));
-        let running = TaskFilter::Desired(DesiredState::Running);
+        let running = TaskFilter::Desired(Wanted::Running);
         assert_eq!("desired-state=running".parse(), Ok(running));
         assert_eq!("role=worker".parse(), Ok(NodeFilter::Role(Role::Worker)));
         for text in ["", "name", "name=", "nonsense=1", "desired-state=happy"] {

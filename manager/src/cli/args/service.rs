@@ -30,7 +30,8 @@ pub(in crate::cli) struct CreateFlags {
     /// Its name; one is made up where none is given
     #[arg(long)]
     pub(in crate::cli) name: Option<Name>,
-    /// Where its tasks run: replicated, so many of them anywhere, or global, one on every node
+    /// Where its tasks run: replicated, so many of them anywhere, or global, one on every node;
+    /// replicated-job and global-job, whose tasks are to come to an end
     #[arg(long, default_value = "replicated", value_parser = parse_mode)]
     mode: ModeWord,
     /// How many tasks [default: 1]

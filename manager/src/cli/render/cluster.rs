@@ -1,6 +1,8 @@
-//! What `init`, `join` and `join-token` say.
+//! What `init`, `join`, `join-token` and `version` say.
 
+use crate::cli::args::format::Format;
 use common::node::Role;
+use serde_json::json;
 
 pub(in crate::cli) fn initialized(node: &str, worker_token: &str, address: &str) -> String {
     format!(
@@ -26,10 +28,43 @@ pub(in crate::cli) fn joined(role: Role, name: &str) -> String {
     format!("This node joined a cluster as a {role}, named {name}.\n")
 }
 
+/// Without the daemon's, where that does not answer.
+pub(in crate::cli) fn versions(client: &str, daemon: Option<&str>, format: Format) -> String {
+    match format {
+        Format::Table => {
+            let daemon = daemon.map(|it| format!("Daemon:  {it}\n")).unwrap_or_default();
+            format!("Client:  {client}\n{daemon}")
+        }
+        Format::Json => {
+            let version = |it: &str| json!({ "Version": it });
+            let object = json!({ "Client": version(client), "Server": daemon.map(version) });
+            format!("{object}\n")
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use expect_test::{expect, expect_file};
+
+    #[test]
+    fn of_programs() {
+        expect![[r#"
+            Client:  0.2.0
+            Daemon:  0.1.0
+            {"Client":{"Version":"0.2.0"},"Server":{"Version":"0.1.0"}}
+            Client:  0.2.0
+            {"Client":{"Version":"0.2.0"},"Server":null}
+        "#]]
+        .assert_eq(
+            &([Some("0.1.0"), None]
+                .into_iter()
+                .flat_map(|daemon| [(daemon, Format::Table), (daemon, Format::Json)])
+                .map(|(daemon, format)| versions("0.2.0", daemon, format))
+                .collect::<String>()),
+        );
+    }
 
     #[test]
     fn the_words() {

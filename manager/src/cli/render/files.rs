@@ -4,14 +4,14 @@ use super::service_json::VersionJson;
 use super::{json_lines, pretty_json, table};
 use crate::cli::args::filter::{FileFilter, passes};
 use crate::cli::args::format::Format;
-use common::Stamp;
 use common::calendar::rfc3339;
 use common::file::FileKind;
 use common::units::display_age;
+use common::{FileId, Stamp, Version};
 use proto::convert::Shown;
 use serde::Serialize;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 pub(in crate::cli) fn matches(file: &Shown, filters: &[FileFilter]) -> bool {
@@ -22,8 +22,32 @@ pub(in crate::cli) fn matches(file: &Shown, filters: &[FileFilter]) -> bool {
     })
 }
 
-pub(in crate::cli) fn list(kind: FileKind, files: &[Shown], now: Stamp, format: Format) -> String {
-    let rows = files.iter().map(|it| row(it, now));
+/// Those that others of the same name have taken over from. Services that are not deployed anew go
+/// on with them, and may go back to them.
+pub(in crate::cli) fn old(files: &[Shown]) -> BTreeSet<FileId> {
+    let mut newest: BTreeMap<&str, (Version, FileId)> = BTreeMap::new();
+    for file in files {
+        let known = newest.entry(file.name.as_str()).or_default();
+        *known = (*known).max((file.version, file.id));
+    }
+    let current: BTreeSet<FileId> = newest.into_values().map(|(_, id)| id).collect();
+    files.iter().map(|it| it.id).filter(|it| !current.contains(it)).collect()
+}
+
+/// All of one kind; of several versions only the newest is had by its name.
+pub(in crate::cli) fn list(
+    kind: FileKind,
+    (files, old): (&[Shown], &BTreeSet<FileId>),
+    now: Stamp,
+    format: Format,
+) -> String {
+    let rows = files.iter().map(|it| {
+        let mut row = row(it, now);
+        if format == Format::Table && old.contains(&it.id) {
+            row[1] += " (old)";
+        }
+        row
+    });
     match (format, kind) {
         (Format::Table, FileKind::Config) => {
             table(["ID", "NAME", "CREATED", "UPDATED"], &rows.collect::<Vec<_>>())
@@ -38,7 +62,7 @@ pub(in crate::cli) fn list(kind: FileKind, files: &[Shown], now: Stamp, format: 
             let [id, name, created, updated] = row;
             let mut object = json!({
                 "ID": id, "Name": name, "CreatedAt": created, "UpdatedAt": updated,
-                "Labels": labels(&file.labels),
+                "Labels": labels(&file.labels), "Current": !old.contains(&file.id),
             });
             if kind == FileKind::Secret {
                 object["Driver"] = json!("");
@@ -138,7 +162,7 @@ fn base64(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use common::file::Digest;
-    use common::{FileId, Timestamp, Version, WallTime};
+    use common::{Timestamp, WallTime};
     use expect_test::expect;
 
     fn at(seconds: u64) -> Stamp {
@@ -162,22 +186,38 @@ mod tests {
 
     #[test]
     fn ls() {
+        let none = BTreeSet::new();
         let config = [shown(FileKind::Config, "app.conf", None)];
         expect![[r#"
             ID              NAME       CREATED         UPDATED
             0000000000001   app.conf   5 minutes ago   10 seconds ago
         "#]]
-        .assert_eq(&list(FileKind::Config, &config, at(300), Format::Table));
+        .assert_eq(&list(FileKind::Config, (&config, &none), at(300), Format::Table));
+        let mut newer = shown(FileKind::Config, "app.conf", None);
+        (newer.id, newer.version) = (FileId(2), Version(9));
+        let [older] = config;
+        let both = [older, newer];
+        expect![[r#"
+            ID              NAME             CREATED         UPDATED
+            0000000000001   app.conf (old)   5 minutes ago   10 seconds ago
+            0000000000002   app.conf         5 minutes ago   10 seconds ago
+        "#]]
+        .assert_eq(&list(FileKind::Config, (&both, &old(&both)), at(300), Format::Table));
+        expect![[r#"
+            {"CreatedAt":"5 minutes ago","Current":false,"ID":"0000000000001","Labels":"env=dev","Name":"app.conf","UpdatedAt":"10 seconds ago"}
+            {"CreatedAt":"5 minutes ago","Current":true,"ID":"0000000000002","Labels":"env=dev","Name":"app.conf","UpdatedAt":"10 seconds ago"}
+        "#]]
+        .assert_eq(&list(FileKind::Config, (&both, &old(&both)), at(300), Format::Json));
         let secret = [shown(FileKind::Secret, "password", None)];
         expect![[r#"
             ID              NAME       DRIVER    CREATED         UPDATED
             0000000000001   password             5 minutes ago   10 seconds ago
         "#]]
-        .assert_eq(&list(FileKind::Secret, &secret, at(300), Format::Table));
+        .assert_eq(&list(FileKind::Secret, (&secret, &none), at(300), Format::Table));
         expect![[r#"
-            {"CreatedAt":"5 minutes ago","Driver":"","ID":"0000000000001","Labels":"env=dev","Name":"password","UpdatedAt":"10 seconds ago"}
+            {"CreatedAt":"5 minutes ago","Current":true,"Driver":"","ID":"0000000000001","Labels":"env=dev","Name":"password","UpdatedAt":"10 seconds ago"}
         "#]]
-        .assert_eq(&list(FileKind::Secret, &secret, at(300), Format::Json));
+        .assert_eq(&list(FileKind::Secret, (&secret, &none), at(300), Format::Json));
     }
 
     #[test]

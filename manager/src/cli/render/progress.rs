@@ -6,10 +6,11 @@ use common::Stamp;
 use common::service::{RestartCondition, RestartPolicy};
 use common::task::{DesiredState, Failure, Slot, TaskState};
 use common::update::{Update, UpdateState};
+use proto::v1;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// More slots than this are told of by their number alone.
+/// More slots than this are told of by their number, and by the first that is not well.
 const LINES_MAX: usize = 20;
 /// So long after its delay a task that ended was surely not going to be replaced.
 const RESTART_MARGIN: Duration = Duration::from_secs(5);
@@ -21,6 +22,30 @@ pub(in crate::cli) struct Goal {
     /// Its tasks are to come to a good end.
     pub(in crate::cli) is_job: bool,
     pub(in crate::cli) update: Option<Update>,
+    /// Of its specification.
+    pub(in crate::cli) number: u32,
+    /// What the command made of it; none where it asked for another number of tasks alone.
+    pub(in crate::cli) reached: Option<Reached>,
+}
+
+/// Where a service stood right after a command. What others do later, and what had failed before,
+/// is not the command's outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) struct Reached {
+    pub(in crate::cli) number: u32,
+    /// An update that leads there was under way.
+    pub(in crate::cli) is_under_way: bool,
+}
+
+impl Reached {
+    /// A new service has never been anything else.
+    pub(in crate::cli) const CREATED: Reached = Reached { number: 1, is_under_way: false };
+}
+
+impl From<v1::Reached> for Reached {
+    fn from(wire: v1::Reached) -> Reached {
+        Reached { number: wire.number, is_under_way: wire.is_under_way }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +96,14 @@ enum Standing {
 
 pub(in crate::cli) fn survey(goal: &Goal, tasks: &[SeenTask], now: Stamp) -> Progress {
     let mut newest: BTreeMap<Slot, &SeenTask> = BTreeMap::new();
-    for task in tasks.iter().filter(|it| it.desired == DesiredState::Running) {
-        let known = newest.entry(task.slot).or_insert(task);
+    let mut successors: BTreeMap<Slot, &SeenTask> = BTreeMap::new();
+    for task in tasks {
+        let known = match task.desired {
+            DesiredState::Running => &mut newest,
+            DesiredState::Ready if !task.state.is_terminal() => &mut successors,
+            DesiredState::Ready | DesiredState::Shutdown | DesiredState::Remove => continue,
+        };
+        let known = known.entry(task.slot).or_insert(task);
         if (task.created.at, task.id) > (known.created.at, known.id) {
             *known = task;
         }
@@ -82,43 +113,74 @@ pub(in crate::cli) fn survey(goal: &Goal, tasks: &[SeenTask], now: Stamp) -> Pro
     for task in newest.values() {
         let standing = standing(task, goal, now);
         let is_well = matches!(standing, Standing::Well);
-        lines.push(SlotLine { is_well, ..slot_line(task) });
+        match successors.remove(&task.slot) {
+            // What runs is not the news where another one is to take over.
+            Some(successor) if is_well => lines.push(slot_line(successor)),
+            Some(_) | None => lines.push(SlotLine { is_well, ..slot_line(task) }),
+        }
         match standing {
             Standing::Well => well += 1,
             Standing::GivenUp => given_up.push(*task),
             Standing::OnItsWay => {}
         }
     }
+    lines.extend(successors.into_values().map(slot_line));
     let desired = goal.desired as usize;
     let is_settled = stopping == 0 && newest.len() == desired && well + given_up.len() == desired;
     let verdict = verdict(goal, is_settled, given_up.first().copied());
-    let slots = if lines.len() > LINES_MAX { Vec::new() } else { lines };
-    Progress { summary: summary(well, desired, stopping), slots, verdict }
+    if lines.len() > LINES_MAX {
+        lines = lines.into_iter().find(|it| !it.is_well).into_iter().collect();
+    }
+    Progress { summary: summary(well, desired, stopping), slots: lines, verdict }
 }
 
-/// An update under way is waited for, and one that failed is a failure.
+/// An update under way is waited for, and one of the command's own that failed is a failure.
 fn verdict(goal: &Goal, is_settled: bool, given_up: Option<&SeenTask>) -> Verdict {
-    let update = goal.update.as_ref();
-    let trouble = update.and_then(|it| it.trouble.as_ref());
-    match (update.map(|it| it.state), trouble) {
-        (Some(UpdateState::Updating | UpdateState::RollingBack), _) => Verdict::Waiting,
-        (Some(UpdateState::Paused), Some(trouble)) => {
-            Verdict::failed(format!("update paused: {trouble}"))
-        }
-        (Some(UpdateState::RollbackPaused), Some(trouble)) => {
-            Verdict::failed(format!("rollback paused: {trouble}"))
-        }
-        (Some(UpdateState::RolledBack), Some(trouble)) => {
-            Verdict::failed(format!("update rolled back: {trouble}"))
-        }
-        (_, _) if !is_settled => Verdict::Waiting,
-        (_, _) => match given_up {
-            None => Verdict::Converged,
-            Some(task) => Verdict::Failed {
-                reason: last_words(task),
-                exit_code: own_exit_code(task).filter(|_| goal.is_job),
-            },
+    if let Some(reason) = failed_update(goal) {
+        return Verdict::failed(reason);
+    }
+    let state = goal.update.as_ref().map(|it| it.state);
+    if !is_settled || state.is_some_and(UpdateState::is_under_way) {
+        return Verdict::Waiting;
+    }
+    match given_up {
+        None => Verdict::Converged,
+        Some(task) => Verdict::Failed {
+            reason: last_words(task),
+            exit_code: own_exit_code(task).filter(|_| goal.is_job),
         },
+    }
+}
+
+/// Why the service is not going to be what the command asked for.
+fn failed_update(goal: &Goal) -> Option<String> {
+    let reached = goal.reached?;
+    let update = goal.update.as_ref();
+    let troubled = update.and_then(|it| Some((it.state, it.trouble.as_ref()?)));
+    if goal.number == reached.number {
+        return match troubled? {
+            (UpdateState::Paused, trouble) if reached.is_under_way => {
+                Some(format!("update paused: {trouble}"))
+            }
+            (UpdateState::RollbackPaused, trouble) if reached.is_under_way => {
+                Some(format!("rollback paused: {trouble}"))
+            }
+            // It is what was asked for, whatever has failed on the way to something else.
+            (_, _) => None,
+        };
+    }
+    // Managers go back by themselves, and say why; whoever asks for that gives no reason.
+    match troubled.filter(|_| goal.number == reached.number + 1) {
+        Some((UpdateState::RollingBack, _)) => None,
+        Some((UpdateState::RollbackPaused, trouble)) => Some(format!("rollback paused: {trouble}")),
+        Some((UpdateState::RolledBack, trouble)) => Some(format!("update rolled back: {trouble}")),
+        Some((UpdateState::Updating | UpdateState::Paused | UpdateState::Completed, _)) | None => {
+            Some(format!(
+                "version {} of the service, which this command asked for, was superseded by \
+                 another command: version {} took over (`skep service history` shows them)",
+                reached.number, goal.number
+            ))
+        }
     }
 }
 
@@ -221,155 +283,5 @@ fn last_words(task: &SeenTask) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::render::samples::{NOW, history, task};
-    use expect_test::{Expect, expect};
-
-    fn goal(desired: u32, condition: RestartCondition) -> Goal {
-        let restart = RestartPolicy { condition, ..RestartPolicy::default() };
-        Goal { desired, restart, is_job: false, update: None }
-    }
-
-    fn check(goal: &Goal, tasks: &[SeenTask], expected: Expect) {
-        let progress = survey(goal, tasks, NOW);
-        let mut lines = vec![progress.summary];
-        lines.extend(progress.slots.into_iter().map(|it| it.text));
-        lines.push(format!("{:?}", progress.verdict));
-        expected.assert_eq(&lines.join("\n"));
-    }
-
-    fn ended(slot: u32, state: TaskState, failure: Option<Failure>) -> SeenTask {
-        let remark = failure.as_ref().map(ToString::to_string).unwrap_or_default();
-        SeenTask { failure, remark, ..task(100 + u64::from(slot), slot, state, 999) }
-    }
-
-    #[test]
-    fn on_the_way() {
-        check(
-            &goal(3, RestartCondition::Any),
-            &history(),
-            expect![[r#"
-                overall progress: 1 out of 3 tasks
-                web.1: running on rasp11
-                web.2: preparing on rasp12: pulling redis (1 of 30 MiB)
-                web.10: pending: no suitable node: 2 lack memory (need 512MiB, best has 300MiB)
-                Waiting"#]],
-        );
-        check(
-            &goal(2, RestartCondition::Any),
-            &[],
-            expect![[r#"
-            overall progress: 0 out of 2 tasks
-            Waiting"#]],
-        );
-        let mut leaving = task(2, 2, TaskState::Running, 900);
-        leaving.desired = DesiredState::Remove;
-        let stays = task(1, 1, TaskState::Running, 900);
-        check(
-            &goal(1, RestartCondition::Any),
-            &[stays.clone(), leaving],
-            expect![[r#"
-                overall progress: 1 out of 1 tasks, 1 stopping
-                web.1: running on rasp11
-                Waiting"#]],
-        );
-        let mut unreachable = stays;
-        unreachable.node_is_down = true;
-        unreachable.remark = "its node is down".to_owned();
-        check(
-            &goal(1, RestartCondition::Any),
-            &[unreachable],
-            expect![[r#"
-                overall progress: 0 out of 1 tasks
-                web.1: running on rasp11: its node is down
-                Waiting"#]],
-        );
-    }
-
-    #[test]
-    fn the_ends() {
-        let running = task(1, 1, TaskState::Running, 900);
-        check(
-            &goal(1, RestartCondition::Any),
-            std::slice::from_ref(&running),
-            expect![[r#"
-                overall progress: 1 out of 1 tasks
-                web.1: running on rasp11
-                Converged"#]],
-        );
-        check(
-            &goal(0, RestartCondition::Any),
-            &[],
-            expect![[r#"
-            overall progress: 0 out of 0 tasks
-            Converged"#]],
-        );
-        let complete = ended(2, TaskState::Complete, None);
-        check(
-            &goal(2, RestartCondition::OnFailure),
-            &[running.clone(), complete.clone()],
-            expect![[r#"
-                overall progress: 2 out of 2 tasks
-                web.1: running on rasp11
-                web.2: complete on rasp11
-                Converged"#]],
-        );
-        check(
-            &goal(2, RestartCondition::Any),
-            &[running.clone(), complete],
-            expect![[r#"
-                overall progress: 1 out of 2 tasks
-                web.1: running on rasp11
-                web.2: complete on rasp11
-                Waiting"#]],
-        );
-        let exited = Failure::Exited { code: 1, out_of_memory: false };
-        let failed = ended(2, TaskState::Failed, Some(exited));
-        check(
-            &goal(2, RestartCondition::Never),
-            &[running.clone(), failed],
-            expect![[r#"
-                overall progress: 1 out of 2 tasks
-                web.1: running on rasp11
-                web.2: failed on rasp11: task: non-zero exit (1)
-                Failed { reason: "web.2 failed and is not restarted: task: non-zero exit (1)", exit_code: None }"#]],
-        );
-        let image = Failure::NoSuchImage { image: "x".to_owned(), detail: String::new() };
-        let rejected = ended(2, TaskState::Rejected, Some(image));
-        check(
-            &goal(2, RestartCondition::Never),
-            &[running, rejected],
-            expect![[r#"
-                overall progress: 1 out of 2 tasks
-                web.1: running on rasp11
-                web.2: rejected on rasp11: No such image: x
-                Waiting"#]],
-        );
-    }
-
-    #[test]
-    fn many_slots_are_told_of_by_their_number() {
-        let tasks: Vec<SeenTask> =
-            (1..=21).map(|slot| task(slot.into(), slot, TaskState::Running, 900)).collect();
-        check(
-            &goal(21, RestartCondition::Any),
-            &tasks,
-            expect![[r#"
-            overall progress: 21 out of 21 tasks
-            Converged"#]],
-        );
-    }
-
-    #[test]
-    fn a_pull_s_progress_is_no_news_where_lines_stay() {
-        let at = |remark: &str| {
-            let mut task = task(1, 1, TaskState::Preparing, 900);
-            task.remark = remark.to_owned();
-            slot_line(&task)
-        };
-        let (first, second) = (at("1 of 30 MiB"), at("2 of 30 MiB"));
-        assert_ne!(first.text, second.text);
-        assert_eq!(first.essence, second.essence);
-    }
-}
+#[path = "progress_tests.rs"]
+mod tests;

@@ -230,6 +230,7 @@ pub(in crate::cli) fn task(id: u64, slot: u32, state: TaskState, since: u64) -> 
         node: Some(NodeId(11)),
         node_is_down: false,
         desired: DesiredState::Running,
+        is_job: false,
         state,
         since: at(since),
         created: at(since),

@@ -164,6 +164,10 @@ fn differences<T: Serialize>(old: &T, new: &T) -> Vec<Difference> {
         .map(of_file)
         .map(of_network)
         .collect();
+    // Docker's copy of the image is no news beside the image.
+    if found.iter().any(|it| it.field == "image") {
+        found.retain(|it| it.field != "labels.com.docker.stack.image");
+    }
     found.sort_by(|a, b| a.field.cmp(&b.field));
     found
 }
@@ -306,6 +310,7 @@ mod tests {
         task.container.image = "web:2".parse().expect("an image");
         task.container.env = vec!["A=2".to_owned(), "C=3".to_owned()];
         task.container.stop_grace = Duration::from_millis(1500);
+        new.labels.insert("com.docker.stack.image".to_owned(), "web:2".to_owned());
         let task = ReplacedTask {
             id: TaskId(1),
             name: "web.1".to_owned(),

@@ -28,7 +28,7 @@ pub(in crate::cli) fn matches(task: &SeenTask, filters: &[TaskFilter]) -> bool {
         TaskFilter::Node(node) => {
             task.node_name == *node || task.node.is_some_and(|it| it.to_string().starts_with(node))
         }
-        TaskFilter::Desired(desired) => task.desired_for_people() == *desired,
+        TaskFilter::Desired(wanted) => task.wanted() == *wanted,
     })
 }
 
@@ -84,7 +84,7 @@ fn row(task: &SeenTask, now: Stamp, width: Width) -> [String; 8] {
         task.name(),
         image,
         task.node_name.clone(),
-        task.desired_for_people().as_str().to_owned(),
+        task.wanted().as_str().to_owned(),
         current_state(task, now),
         quoted(&task.remark, width),
         ports,
@@ -112,7 +112,7 @@ fn quoted(text: &str, width: Width) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::render::samples::{NOW, history};
+    use crate::cli::render::samples::{NOW, history, task};
     use expect_test::{expect, expect_file};
 
     #[test]
@@ -139,6 +139,18 @@ mod tests {
             0000000000005
         "#]]
         .assert_eq(&ids(&tasks));
+    }
+
+    #[test]
+    fn of_a_job_a_good_end_is_wanted() {
+        use TaskState::{Complete, Failed, Running};
+        let wanted = |is_job, state| {
+            let task = SeenTask { is_job, ..task(1, 1, state, 0) };
+            task.wanted().as_str()
+        };
+        let states = [Running, Complete, Failed];
+        assert_eq!(states.map(|it| wanted(true, it)), ["Complete", "Complete", "Shutdown"]);
+        assert_eq!(states.map(|it| wanted(false, it)), ["Running", "Shutdown", "Shutdown"]);
     }
 
     #[test]

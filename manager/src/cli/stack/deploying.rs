@@ -6,6 +6,7 @@ use crate::cli::error::CliError;
 use crate::cli::file::sealing_key;
 use crate::cli::out;
 use crate::cli::progress::{Telling, Watched, watch};
+use crate::cli::render::progress::Reached;
 use crate::cli::render::stacks;
 use crate::cli::seen::all;
 use crate::cli::service::Waiting;
@@ -14,7 +15,7 @@ use clap::Args;
 use common::file::{FileKind, NewFile};
 use common::stack::{NetworkPlan, PlannedAction, ServicePlan, StackSpec};
 use common::units::parse_duration;
-use common::{FileId, IdGen, Name, NodeId};
+use common::{FileId, IdGen, Name, NodeId, ServiceId};
 use compose::Loaded;
 use compose::model::Content;
 use compose::spec::{Around, DeclaredFile, Specs};
@@ -80,10 +81,11 @@ pub(super) async fn deploy(target: &Target, given: Deploy) -> Result<(), CliErro
         planned.services.iter().filter(|it| stays(&it.action)).map(|it| &it.name).collect();
     let mut found = super::services_of(target, &given.stack).await?;
     found.retain(|it| named.contains(&&it.service.spec.name));
+    let reached = |id: ServiceId| planned.reached.get(&id).copied();
     let watched = Watched {
         what: format!("Stack {}", given.stack),
         command: format!("skep stack ps {}", given.stack),
-        services: found.iter().map(|it| it.service.id).collect(),
+        services: found.iter().map(|it| (it.service.id, reached(it.service.id))).collect(),
         is_stack: true,
     };
     watch(target, &watched, given.waiting.telling(), given.timeout).await
@@ -106,11 +108,12 @@ struct Planned {
     services: Vec<ServicePlan>,
     new_files: Vec<String>,
     networks: Vec<NetworkPlan>,
+    reached: BTreeMap<ServiceId, Reached>,
 }
 
 impl Planned {
     fn shown(&self, format: Format) -> String {
-        let Planned { services, new_files, networks } = self;
+        let Planned { services, new_files, networks, reached: _ } = self;
         stacks::plan(services, &stacks::Around { new_files, networks }, format)
     }
 }
@@ -124,6 +127,7 @@ async fn ask(target: &Target, spec: &StackSpec, doing: Doing) -> Result<Planned,
         services: all(answer.services)?,
         new_files: answer.new_files,
         networks: all(answer.networks)?,
+        reached: answer.reached.into_iter().map(|it| (ServiceId(it.service), it.into())).collect(),
     })
 }
 

@@ -4,7 +4,7 @@ use super::super::error::CliError;
 use super::super::out;
 use clap::Args;
 use common::Name;
-use compose::{FileError, Files, Loaded, Request, STANDARD_INPUT, Strictness};
+use compose::{FileError, Files, Loaded, Problems, Request, STANDARD_INPUT, Strictness};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -51,9 +51,15 @@ pub(super) fn load(
         strictness: if flags.strict { Strictness::Strict } else { Strictness::Lenient },
     };
     let loaded = compose::load(&request, &Disk::default());
-    let loaded = loaded.map_err(|it| CliError::Usage(it.to_string()))?;
+    let loaded = loaded.map_err(refused)?;
     loaded.warnings.iter().for_each(|it| out::warning(&it.to_string()));
     Ok(loaded)
+}
+
+/// With what may explain it, and which is no error itself.
+pub(super) fn refused(problems: Problems) -> CliError {
+    problems.warnings.iter().for_each(|it| out::warning(&it.to_string()));
+    CliError::Usage(problems.to_string())
 }
 
 /// Standard input can be read once, and a file may be asked for twice.
