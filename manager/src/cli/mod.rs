@@ -178,6 +178,24 @@ mod tests {
     }
 
     #[test]
+    fn scripts_of_swarm_days_are_understood() {
+        for (line, is_good) in [
+            ("stack deploy -c a.yml --with-registry-auth --resolve-image never shop", true),
+            ("stack deploy -c a.yml --with-registry-auth=false --detach=true shop", true),
+            ("stack deploy -c a.yml --resolve-image=always -d=0 --timeout 5m shop", true),
+            ("stack deploy -c a.yml --resolve-image later shop", false),
+            ("service create --detach=false -dq nginx", true),
+            ("service update --detach=false web", true),
+            ("service scale --detach web=1", true),
+            ("service scale --detach=maybe web=1", false),
+            ("service rollback --detach=f web", true),
+        ] {
+            let parsed = Arguments::try_parse_from(["skep"].into_iter().chain(line.split(' ')));
+            assert_eq!(parsed.is_ok(), is_good, "{line}: {parsed:?}");
+        }
+    }
+
+    #[test]
     fn what_is_typed_is_taken_or_refused() {
         let good = [
             "init",

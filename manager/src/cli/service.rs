@@ -1,5 +1,6 @@
 //! `skep service …`
 
+use super::args::choices::parse_switch;
 use super::args::filter::ServiceFilter;
 use super::args::format::{Format, JsonOnly};
 use super::args::moment::Moment;
@@ -19,10 +20,11 @@ use super::render::{service_json, service_page, services, tasks};
 use super::seen::{SeenService, SeenTask, all};
 use super::target::{Target, accept};
 use super::update::{self, History, Rollback, Update};
-use clap::{Args, Subcommand};
+use clap::{ArgAction, Args, Subcommand};
 use common::{ServiceId, Stamp};
 use proto::v1;
 use std::path::PathBuf;
+use std::time::Duration;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ServiceCommand {
@@ -54,7 +56,19 @@ pub(super) enum ServiceCommand {
 #[derive(Debug, Args)]
 pub(super) struct Waiting {
     /// Comes back as soon as the wish is kept, instead of when it is met
-    #[arg(long, short)]
+    #[arg(
+        long,
+        short,
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        value_name = "true|false",
+        default_value = "false",
+        default_missing_value = "true",
+        hide_default_value = true,
+        overrides_with = "detach",
+        value_parser = parse_switch
+    )]
     pub(super) detach: bool,
     /// No progress is shown
     #[arg(long, short)]
@@ -64,6 +78,17 @@ pub(super) struct Waiting {
 impl Waiting {
     pub(super) fn telling(&self) -> Telling {
         if self.quiet { Telling::Nothing } else { Telling::Progress }
+    }
+
+    /// Both cannot be meant.
+    pub(super) fn check_timeout(&self, timeout: Option<Duration>) -> Result<(), CliError> {
+        if self.detach && timeout.is_some() {
+            return Err(CliError::Usage(
+                "--detach does not wait, and --timeout says how long to: leave one of them out"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
     }
 }
 

@@ -82,7 +82,7 @@ pub(super) struct Rm {
     #[command(flatten)]
     waiting: super::service::Waiting,
     /// Waits no longer than this, as in 5m
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, conflicts_with = "detach")]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     timeout: Option<Duration>,
     /// Names of stacks
     #[arg(value_name = "STACK", required = true)]
@@ -143,6 +143,7 @@ async fn list_services(target: &Target, given: &Services) -> Result<(), CliError
 }
 
 async fn rm(target: &Target, given: Rm) -> Result<(), CliError> {
+    given.waiting.check_timeout(given.timeout)?;
     let (mut doomed, mut said) = (Vec::new(), Vec::new());
     for stack in &given.stacks {
         let name =

@@ -42,6 +42,15 @@ pub(in crate::cli) fn parse_mode(text: &str) -> Result<ModeWord, BadChoice> {
     }
 }
 
+/// What Docker takes behind `--detach=` and the like.
+pub(in crate::cli) fn parse_switch(text: &str) -> Result<bool, BadChoice> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err(BadChoice::Expected("true or false")),
+    }
+}
+
 pub(in crate::cli) fn parse_availability(text: &str) -> Result<Availability, BadChoice> {
     match text {
         "active" => Ok(Availability::Active),
@@ -112,6 +121,9 @@ mod tests {
     fn the_words_and_no_others() {
         assert_eq!(parse_mode("global"), Ok(ModeWord::Global));
         assert_eq!(parse_mode("global-job"), Ok(ModeWord::GlobalJob));
+        assert_eq!(parse_switch("true"), Ok(true));
+        assert_eq!(parse_switch("0"), Ok(false));
+        assert!(parse_switch("yes").is_err());
         assert_eq!(parse_availability("drain"), Ok(Availability::Drain));
         assert_eq!(parse_role("manager"), Ok(Role::Manager));
         assert_eq!(parse_restart_condition("none"), Ok(RestartCondition::Never));

@@ -2,6 +2,7 @@
 
 use super::reading::{self, ProjectFlags};
 use crate::cli::args::format::Format;
+use crate::cli::args::later::DeployFlags;
 use crate::cli::error::CliError;
 use crate::cli::file::sealing_key;
 use crate::cli::out;
@@ -35,8 +36,10 @@ pub(in crate::cli) struct Deploy {
     #[arg(long)]
     prune: bool,
     /// Waits no longer than this, as in 5m
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, conflicts_with = "detach")]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     timeout: Option<Duration>,
+    #[command(flatten)]
+    swarm: DeployFlags,
     /// The stack's name
     stack: Name,
     /// Only these services and what they depend on
@@ -59,7 +62,20 @@ pub(in crate::cli) struct Plan {
     services: Vec<String>,
 }
 
+/// Of a part of the files nobody can tell what the rest of the stack is to be.
+fn check_prune(prune: bool, services: &[String]) -> Result<(), CliError> {
+    if prune && !services.is_empty() {
+        return Err(CliError::Usage(format!(
+            "--prune removes services that the files do not name any more, and only {} of them \
+             was asked for: leave out --prune, or name no services",
+            services.join(", ")
+        )));
+    }
+    Ok(())
+}
+
 pub(super) async fn plan(target: &Target, given: Plan) -> Result<(), CliError> {
+    check_prune(given.prune, &given.services)?;
     let loaded = reading::load(&given.project, Some(&given.stack), &given.services)?;
     let spec = stack_spec(target, &loaded, (given.stack, given.prune, &given.services)).await?;
     let planned = ask(target, &spec, Doing::Plan).await?;
@@ -67,6 +83,9 @@ pub(super) async fn plan(target: &Target, given: Plan) -> Result<(), CliError> {
 }
 
 pub(super) async fn deploy(target: &Target, given: Deploy) -> Result<(), CliError> {
+    given.waiting.check_timeout(given.timeout)?;
+    check_prune(given.prune, &given.services)?;
+    given.swarm.warning().into_iter().for_each(out::warning);
     let loaded = reading::load(&given.project, Some(&given.stack), &given.services)?;
     let wish = (given.stack.clone(), given.prune, given.services.as_slice());
     let spec = stack_spec(target, &loaded, wish).await?;
@@ -136,11 +155,10 @@ async fn stack_spec(
     loaded: &Loaded,
     (name, prune, chosen): (Name, bool, &[String]),
 ) -> Result<StackSpec, CliError> {
-    let problems = |it: compose::Problems| CliError::Usage(it.to_string());
-    let declared = compose::spec::files(loaded).map_err(problems)?;
+    let declared = compose::spec::files(loaded).map_err(reading::refused)?;
     let (known, files) = files(target, &name, declared).await?;
     let around = Around { node: own_node(target).await?, files: &known };
-    let specs = compose::spec::services(loaded, &around).map_err(problems)?;
+    let specs = compose::spec::services(loaded, &around).map_err(reading::refused)?;
     specs.warnings.iter().for_each(|it| out::warning(&it.to_string()));
     let Specs { services, networks, .. } = specs;
     Ok(StackSpec { name, services, files, networks, prune, is_partial: !chosen.is_empty() })
@@ -245,4 +263,18 @@ fn read(kind: FileKind, name: &Name, content: Content) -> Result<Zeroizing<Vec<u
         }
         Content::Environment { value, .. } | Content::Inline(value) => value.reveal().to_vec(),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_pruned_is_known_of_whole_stacks_alone() {
+        let web = ["web".to_owned()];
+        assert!(check_prune(true, &[]).is_ok());
+        assert!(check_prune(false, &web).is_ok());
+        let refused = check_prune(true, &web).expect_err("a part of a stack").to_string();
+        assert!(refused.contains("leave out --prune"), "{refused}");
+    }
 }
