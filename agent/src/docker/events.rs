@@ -11,6 +11,7 @@ use bollard::errors::Error;
 use bollard::models::{EventActor, EventMessage, EventMessageTypeEnum as Type};
 use bollard::query_parameters::EventsOptionsBuilder;
 use std::collections::HashMap;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 
@@ -19,6 +20,9 @@ const KILLED: i64 = 137;
 /// The engine keeps some events and tells them again, so nothing between the call and its taking
 /// effect is missed. An event that is told twice changes nothing.
 const OVERLAP_SECONDS: u64 = 1;
+/// The engine may learn only after the end that it was for want of memory.
+const MEMORY_LOOK: Duration = Duration::from_millis(50);
+const MEMORY_LOOKS_MAX: usize = 4;
 const CONTAINER_EVENTS: [&str; 4] = ["start", "die", "destroy", "health_status"];
 /// `destroy` is told of containers, too.
 const VOLUME_EVENTS: [&str; 2] = ["create", "destroy"];
@@ -117,12 +121,21 @@ async fn container_event(
 /// Asks the engine again. One that goes down tells of containers that it stops itself while it
 /// takes no questions any more: those have not ended by themselves.
 async fn confirmed_exit(client: &Docker, id: &str, code: i64) -> Result<Exit, Error> {
-    let out_of_memory = match health::inspect(client, id).await {
-        Ok(inspected) => inspected.state.and_then(|it| it.oom_killed).unwrap_or(false),
-        Err(Error::DockerResponseServerError { .. } | Error::JsonDataError { .. }) => false,
-        Err(error) => return Err(error),
-    };
-    Ok(Exit { code, out_of_memory: out_of_memory && code == KILLED })
+    for _ in 0..MEMORY_LOOKS_MAX {
+        let (ran_out, may_have) = match health::inspect(client, id).await {
+            Ok(inspected) => {
+                let limit = inspected.host_config.and_then(|it| it.memory).unwrap_or(0);
+                (inspected.state.and_then(|it| it.oom_killed).unwrap_or(false), limit > 0)
+            }
+            Err(Error::DockerResponseServerError { .. } | Error::JsonDataError { .. }) => break,
+            Err(error) => return Err(error),
+        };
+        if code != KILLED || ran_out || !may_have {
+            return Ok(Exit { code, out_of_memory: ran_out && code == KILLED });
+        }
+        tokio::time::sleep(MEMORY_LOOK).await;
+    }
+    Ok(Exit { code, out_of_memory: false })
 }
 
 /// As it is by now, or as it was told where that cannot be known. What came after the event is

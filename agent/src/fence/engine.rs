@@ -30,10 +30,9 @@ fn ask(socket: &Path, what: &str) -> io::Result<u16> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(LIMIT))?;
     stream.set_write_timeout(Some(LIMIT))?;
-    write!(
-        stream,
-        "{what} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-    )?;
+    // In one piece: who reads it may answer the first that comes.
+    let headers = "Host: docker\r\nConnection: close\r\nContent-Length: 0";
+    stream.write_all(format!("{what} HTTP/1.1\r\n{headers}\r\n\r\n").as_bytes())?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line)?;
     let status = line.split(' ').nth(1).and_then(|it| it.parse().ok());
