@@ -16,7 +16,7 @@ use agent::agent::GoodbyeReason;
 use agent::fake::{Behaviour, Call, Delays, FakeEngine, Power, Registry};
 use agent_core::container::{Exit, OperationFailure};
 use common::TaskId;
-use common::container::{Access, BindMount, MountSource};
+use common::container::{Access, BindMount, Mount, MountSource, VolumeMount};
 use common::task::{DesiredState, Failure, TaskState};
 use proto::v1;
 use proto::v1::manager_message::Of;
@@ -114,6 +114,38 @@ async fn an_image_that_nobody_has() {
         _ => None,
     });
     assert_eq!(images.await, ["docker.io/library/consumer:latest"]);
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn placeholders_are_filled_in_with_what_the_node_knows() {
+    let (cluster, engine) = (Cluster::new(), FakeEngine::with_images(&["web:1"]));
+    let mut manager = cluster.manager(1).await;
+    let agent = cluster.agent(&engine, &[&manager]);
+    manager.hears_hello().await;
+    let with_volume = |task, name: &str| {
+        let mut assignment = assignment(task, "web:1", DesiredState::Running);
+        let volume = VolumeMount { name: Some(name.to_owned()), ..VolumeMount::default() };
+        let source = MountSource::Volume(volume);
+        let mount = Mount { target: "/data".to_owned(), access: Access::ReadWrite, source };
+        std::sync::Arc::make_mut(&mut assignment.spec).container.mounts = vec![mount];
+        assignment
+    };
+    let good = with_volume(1, "{{.Node.Hostname}}-{{.Node.Platform.Architecture}}-{{.Task.Slot}}");
+    // No manager of this version would send it.
+    let bad = with_volume(2, "{{.Node.Mood}}");
+    manager.assign(complete(vec![good, bad])).await;
+    let rejected = manager.hears_state(TWO, TaskState::Rejected).await;
+    assert!(
+        format!("{rejected:?}").contains("{{.Node.Mood}} is not a placeholder"),
+        "{rejected:?}"
+    );
+    manager.hears_state(ONE, TaskState::Running).await;
+    let name = match &engine.running()[0].mounts[0].source {
+        MountSource::Volume(volume) => volume.name.clone().unwrap(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(name, format!("rasp-{}-1", std::env::consts::ARCH));
     agent.stop().await;
 }
 

@@ -105,6 +105,13 @@ fn hosts_merge_logs_of_all_replicas() {
         let from = |node: &str| lines.iter().any(|it| it.contains(node) && it.contains("hello"));
         from("rasp1") && from("rasp2")
     });
+    let named = ["service", "create", "-dq", "--name", "named", "--restart-condition", "none"];
+    let host_name = ["--hostname", "{{.Node.Hostname}}-{{.Task.Slot}}", "box:1", "hostname"];
+    manager.skep(&[&named[..], &host_name].concat()).ok();
+    lab.wait_for("a host is named after its node and slot", SOON, || {
+        let lines = manager.skep(&["service", "logs", "named"]).lines();
+        lines.iter().any(|it| it.contains(" rasp1-1") || it.contains(" rasp2-1"))
+    });
     lab.power_off(2);
     let asked = std::time::Instant::now();
     let output = manager.skep(&["service", "logs", "--tail", "5", "talk"]);
@@ -192,6 +199,7 @@ fn hosts_refuse_what_makes_no_sense() {
     says(&create(&["--limit-memory", "lots", "box:1"]), 2, "lots");
     says(&create(&["--replicas", "-3", "box:1"]), 2, "-3");
     says(&create(&["--name", "a b", "box:1"]), 2, "a b");
+    says(&create(&["--hostname", "{{.Node.Name}}", "box:1"]), 2, "host name: {{.Node.Name}} is");
     host.skep(&create(&["--name", "web", "--replicas", "0", "box:1"])).ok();
     says(&create(&["--name", "web", "box:1"]), 1, "exists already");
     says(&["service", "rm", "nosuch"], 1, "no such service");
