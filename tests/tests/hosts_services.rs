@@ -199,7 +199,7 @@ fn hosts_refuse_what_makes_no_sense() {
     says(&create(&["--limit-memory", "lots", "box:1"]), 2, "lots");
     says(&create(&["--replicas", "-3", "box:1"]), 2, "-3");
     says(&create(&["--name", "a b", "box:1"]), 2, "a b");
-    says(&create(&["--hostname", "{{.Node.Name}}", "box:1"]), 1, "host name: {{.Node.Name}} is");
+    says(&create(&["--hostname", "{{.Node.Name}}", "box:1"]), 2, "host name: {{.Node.Name}} is");
     host.skep(&create(&["--name", "web", "--replicas", "0", "box:1"])).ok();
     says(&create(&["--name", "web", "box:1"]), 1, "exists already");
     says(&["service", "rm", "nosuch"], 1, "no such service");
