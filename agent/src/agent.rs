@@ -32,6 +32,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 const EVENTS_MAX: usize = 64;
@@ -255,9 +256,7 @@ impl<C: Containers> Agent<C> {
             finished = self.operations.finished() => Event::Finished(finished),
             found = self.probes.finished() => Event::Probed(found),
             Some(command) = self.inbox.commands.recv() => Event::Command(command),
-            () = tokio::time::sleep(less_room_in.unwrap_or_default()), if less_room_in.is_some() => {
-                Event::LessRoom
-            }
+            () = sleep_for(less_room_in) => Event::LessRoom,
             else => Event::Alone,
         }
     }
@@ -442,5 +441,13 @@ impl<C: Containers> Agent<C> {
             containers: found.collect(),
         };
         self.logs.begin(Arc::clone(&self.containers), subscription);
+    }
+}
+
+/// For ever where there is nothing to wait for.
+async fn sleep_for(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
     }
 }

@@ -215,8 +215,8 @@ impl<C: Containers> EngineWatch<C> {
                         self.tell(EngineEvent::ListingBegun).await?;
                     }
                     let leaving = self.leaving.borrow_and_update().clone();
-                    let carrying_out = carry_out(Arc::clone(&containers), self.owner, chore, leaving);
-                    doing = Some(Box::pin(carrying_out));
+                    let engine = Arc::clone(&containers);
+                    doing = Some(Box::pin(carry_out(engine, self.owner, chore, leaving)));
                 }
                 Ok(()) = self.leaving.changed() => agenda.volumes = Some(Instant::now()),
             }

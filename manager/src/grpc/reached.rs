@@ -1,5 +1,5 @@
-//! What services are once changes are carried out: whoever waits for them can then tell what came of
-//! its own command from what others do.
+//! What services are once changes are carried out: whoever waits for them can then tell what came
+//! of its own command from what others do.
 
 use common::Version;
 use common::service::Service;

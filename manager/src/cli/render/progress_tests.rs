@@ -1,3 +1,5 @@
+//! What is said while a command waits, moment by moment.
+
 use super::*;
 use crate::cli::render::samples::{NOW, at, history, task};
 use common::TaskId;
