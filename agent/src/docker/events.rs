@@ -10,10 +10,10 @@ use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::{EventActor, EventMessage, EventMessageTypeEnum as Type};
 use bollard::query_parameters::EventsOptionsBuilder;
+use futures_util::StreamExt;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio_stream::StreamExt;
 
 /// What a process ends with that the kernel killed.
 const KILLED: i64 = 137;
@@ -23,6 +23,7 @@ const OVERLAP_SECONDS: u64 = 1;
 /// The engine may learn only after the end that it was for want of memory.
 const MEMORY_LOOK: Duration = Duration::from_millis(50);
 const MEMORY_LOOKS_MAX: usize = 4;
+const ASKED_AT_ONCE_MAX: usize = 16;
 const CONTAINER_EVENTS: [&str; 4] = ["start", "die", "destroy", "health_status"];
 /// `destroy` is told of containers, too.
 const VOLUME_EVENTS: [&str; 2] = ["create", "destroy"];
@@ -41,14 +42,17 @@ pub(super) async fn watch(
     let filters =
         HashMap::from([("type", vec!["container", "image", "volume"]), ("event", events)]);
     let options = EventsOptionsBuilder::new().since(&since).filters(&filters).build();
-    let events = client.events(Some(options));
-    tokio::pin!(events);
     let ours = convert::owner_labels(owner);
-    while let Some(event) = events.next().await {
-        let told = match event {
+    // What one of them has to be asked about holds up nobody's asking about the next.
+    let told = client.events(Some(options)).map(|event| async {
+        match event {
             Ok(event) => tell(client, &ours, event).await,
             Err(error) => Err(error),
-        };
+        }
+    });
+    let told = told.buffered(ASKED_AT_ONCE_MAX);
+    tokio::pin!(told);
+    while let Some(told) = told.next().await {
         match told {
             Ok(None) => {}
             Ok(Some(told)) => {

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-const LOOK_PERIOD: Duration = Duration::from_millis(250);
+pub(super) const LOOK_PERIOD: Duration = Duration::from_millis(250);
 /// Who falls over does so at once; so long all must have run.
 const STEADY_FOR: Duration = Duration::from_secs(1);
 /// A new leader is found long before.

@@ -4,6 +4,7 @@ use super::args::filter::VolumeFilter;
 use super::args::format::{Format, JsonOnly};
 use super::error::CliError;
 use super::out;
+use super::progress::LOOK_PERIOD;
 use super::render::volumes;
 use super::seen::all;
 use super::seen::volume::{SeenHolder, SeenVolume};
@@ -15,7 +16,6 @@ use tokio::time::Instant;
 
 /// For so long the nodes are waited for.
 const REMOVAL_LIMIT: Duration = Duration::from_secs(10);
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum VolumeCommand {
@@ -122,6 +122,6 @@ async fn wait(target: &Target, names: &[String]) -> Result<(), CliError> {
             left.iter().for_each(|(volume, it)| out::note(&volumes::still_there(volume, it)));
             return Ok(());
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(LOOK_PERIOD).await;
     }
 }

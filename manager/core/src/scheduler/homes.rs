@@ -60,12 +60,11 @@ pub(crate) fn know(draft: &Draft<'_>, wish: Wish<'_>, candidates: &mut [Candidat
         for candidate in candidates.iter_mut().filter(|it| it.home.refusal.is_none()) {
             candidate.home.refusal = leaves(draft, name, candidate.node);
         }
-        let place = match volumes::policy(wish.service, wish.spec, name) {
-            VolumePolicy::Strict => place(draft, name),
-            VolumePolicy::Preferred => home(draft, name),
+        let (place, is_strict) = match volumes::policy(wish.service, wish.spec, name) {
+            VolumePolicy::Strict => (place(draft, name), true),
+            VolumePolicy::Preferred => (home(draft, name), false),
             VolumePolicy::None => continue,
         };
-        let is_strict = volumes::policy(wish.service, wish.spec, name) == VolumePolicy::Strict;
         for candidate in candidates.iter_mut().filter(|it| it.home.refusal.is_none()) {
             let is_there = place.includes(candidate.node);
             candidate.home.strays |= !is_there;

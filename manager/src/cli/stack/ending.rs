@@ -2,7 +2,7 @@
 
 use crate::cli::error::CliError;
 use crate::cli::out;
-use crate::cli::progress::Telling;
+use crate::cli::progress::{LOOK_PERIOD, Telling};
 use crate::cli::seen::{SeenService, SeenTask, all};
 use crate::cli::target::Target;
 use proto::v1;
@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;
 
-const LOOK_PERIOD: Duration = Duration::from_millis(250);
 /// What ends sooner needs no word.
 const TELL_AFTER: Duration = Duration::from_secs(2);
 
