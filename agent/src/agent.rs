@@ -16,8 +16,9 @@ use crate::operations::{Job, Operations};
 use crate::probes::Probes;
 use crate::route::Route;
 use crate::session::{Session, SessionEvent};
-use agent_core::container::{ContainerEvent, ContainerEventKind, Operation, Outcome};
+use agent_core::container::{ContainerEvent, ContainerEventKind, Operation, Outcome, Seen};
 use agent_core::reports::{Batch, Outbox};
+use agent_core::standing;
 use agent_core::worker::{Action, Input, Worker};
 use common::assignment::AssignmentSet;
 use common::node::NodeKind;
@@ -291,10 +292,13 @@ impl<C: Containers> Agent<C> {
             EngineEvent::Lost => self.decide(Input::EngineLost),
             EngineEvent::ListingBegun => self.decide(Input::ListingBegun),
             EngineEvent::Container(event) => {
-                self.decide(Input::Container(self.fence.completes(event)));
+                let standing = self.fence.standing(&event.id);
+                self.decide(Input::Container(standing::event(standing, event)));
             }
             EngineEvent::Listed(seen) => {
-                self.decide(Input::Listed(self.fence.completes_list(seen)));
+                let complete = |one: Seen| standing::seen(self.fence.standing(&one.id), one);
+                let seen = seen.into_iter().map(complete).collect();
+                self.decide(Input::Listed(seen));
                 self.mark_boot();
                 for (manager, request) in self.logs.kept() {
                     self.begin_logs(manager, request);
@@ -340,7 +344,10 @@ impl<C: Containers> Agent<C> {
     }
 
     fn finished(&mut self, task: TaskId, outcome: Outcome) {
-        let halted = self.worker.container(task).filter(|id| self.fence.forestalled(id, &outcome));
+        let halted = self
+            .worker
+            .container(task)
+            .filter(|id| standing::is_forestalled(self.fence.standing(id), &outcome));
         if let Some(id) = halted.cloned() {
             let kind = ContainerEventKind::Halted;
             self.decide(Input::Container(ContainerEvent { task, id, kind }));

@@ -10,12 +10,12 @@ mod watchdog;
 pub use watchdog::run_if_asked;
 
 use crate::containers::Containers;
-use agent_core::container::{ContainerEvent, ContainerEventKind, ContainerId, Phase, Seen};
-use agent_core::container::{OperationFailure, Outcome};
+use agent_core::container::{ContainerId, OperationFailure};
 use agent_core::health::Health;
 use agent_core::lease::{BootTime, Lease, Room};
+use agent_core::standing::Standing;
 use common::NodeId;
-use register::{Register, Standing};
+use register::Register;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -128,50 +128,9 @@ impl Fence {
         }
     }
 
-    /// An engine carries on with a request of which nobody awaits the answer any more.
-    fn is_starting(&self, container: &ContainerId) -> bool {
-        let stands = |it| self.register.stands(container, it);
-        self.known.contains(container) && (stands(Standing::Starting) || stands(Standing::Barred))
-    }
-
-    fn was_halted(&self, container: &ContainerId) -> bool {
-        let stands = |it| self.register.stands(container, it);
-        self.known.contains(container) && (stands(Standing::Halted) || stands(Standing::Barred))
-    }
-
-    /// What the engine says, and what it cannot know of it.
-    pub(crate) fn completes(&self, mut event: ContainerEvent) -> ContainerEvent {
-        let ends = match &event.kind {
-            ContainerEventKind::Died(_) | ContainerEventKind::Removed => true,
-            ContainerEventKind::Started(_)
-            | ContainerEventKind::Checked(_)
-            | ContainerEventKind::Halted => false,
-        };
-        if ends && self.was_halted(&event.id) {
-            event.kind = ContainerEventKind::Halted;
-        }
-        event
-    }
-
-    pub(crate) fn completes_list(&self, mut seen: Vec<Seen>) -> Vec<Seen> {
-        for one in &mut seen {
-            match &one.phase {
-                Phase::Exited(_) if self.was_halted(&one.id) => one.phase = Phase::Halted,
-                Phase::Created if self.is_starting(&one.id) => one.phase = Phase::Starting,
-                Phase::Exited(_)
-                | Phase::Created
-                | Phase::Starting
-                | Phase::Running(_)
-                | Phase::Halted => {}
-            }
-        }
-        seen
-    }
-
-    /// Whether a start failed because the watchdog was there before it.
-    pub(crate) fn forestalled(&self, container: &ContainerId, outcome: &Outcome) -> bool {
-        let is_gone = *outcome == Outcome::Started(Err(OperationFailure::NoSuchContainer));
-        is_gone && self.was_halted(container)
+    /// None where it is started without a lease.
+    pub(crate) fn standing(&self, container: &ContainerId) -> Option<Standing> {
+        self.known.contains(container).then(|| self.register.standing(container)).flatten()
     }
 }
 

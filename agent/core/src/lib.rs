@@ -10,5 +10,6 @@ pub mod container;
 pub mod health;
 pub mod lease;
 pub mod reports;
+pub mod standing;
 pub mod task_machine;
 pub mod worker;

@@ -3,6 +3,7 @@
 
 use agent_core::container::ContainerId;
 use agent_core::lease::BootTime;
+use agent_core::standing::Standing;
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
@@ -12,29 +13,16 @@ use std::path::{Path, PathBuf};
 const DEADLINE: &str = "lease";
 const LOCK: &str = "lock";
 
-/// How far a container is. The agent writes the first two, the watchdog makes the last two of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// The engine is about to be asked, or has been asked and has not answered.
-    Starting,
-    Running,
-    /// It ran, and the lease was over.
-    Halted,
-    /// It was to start, and the lease was over.
-    Barred,
-}
+/// In the order in which a container goes through them.
+const ALL: [Standing; 4] =
+    [Standing::Starting, Standing::Running, Standing::Halted, Standing::Barred];
 
-impl Standing {
-    const ALL: [Standing; 4] =
-        [Standing::Starting, Standing::Running, Standing::Halted, Standing::Barred];
-
-    fn suffix(self) -> &'static str {
-        match self {
-            Standing::Starting => "starting",
-            Standing::Running => "running",
-            Standing::Halted => "halted",
-            Standing::Barred => "barred",
-        }
+fn suffix(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Starting => "starting",
+        Standing::Running => "running",
+        Standing::Halted => "halted",
+        Standing::Barred => "barred",
     }
 }
 
@@ -53,7 +41,7 @@ impl Register {
     }
 
     fn file(&self, container: &ContainerId, standing: Standing) -> PathBuf {
-        self.folder.join(format!("{container}.{}", standing.suffix()))
+        self.folder.join(format!("{container}.{}", suffix(standing)))
     }
 
     fn make_folder(&self) -> io::Result<()> {
@@ -85,8 +73,8 @@ impl Register {
         let Ok(entries) = std::fs::read_dir(&self.folder) else { return BTreeMap::new() };
         let names = entries.filter_map(|it| it.ok()?.file_name().into_string().ok());
         let read = |name: String| {
-            let (id, suffix) = name.rsplit_once('.')?;
-            let standing = Standing::ALL.into_iter().find(|it| it.suffix() == suffix)?;
+            let (id, ending) = name.rsplit_once('.')?;
+            let standing = ALL.into_iter().find(|it| suffix(*it) == ending)?;
             Some((ContainerId(id.to_owned()), standing))
         };
         names.filter_map(read).collect()
@@ -102,12 +90,13 @@ impl Register {
         std::fs::rename(self.file(container, from), self.file(container, to)).is_ok()
     }
 
-    pub(super) fn stands(&self, container: &ContainerId, standing: Standing) -> bool {
-        self.file(container, standing).exists()
+    /// Nothing turns back, so what turns while this looks is not overlooked.
+    pub(super) fn standing(&self, container: &ContainerId) -> Option<Standing> {
+        ALL.into_iter().find(|it| self.file(container, *it).exists())
     }
 
     pub(super) fn strike(&self, container: &ContainerId) {
-        for standing in Standing::ALL {
+        for standing in ALL {
             match std::fs::remove_file(self.file(container, standing)) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
                     tracing::warn!(%error, %container, "it stays registered, though it has ended");
@@ -137,8 +126,8 @@ mod tests {
         // Whoever is first has it.
         assert!(register.turn(&id, Standing::Running, Standing::Halted));
         assert!(!register.turn(&id, Standing::Starting, Standing::Running));
-        assert!(register.stands(&id, Standing::Halted));
+        assert_eq!(register.standing(&id), Some(Standing::Halted));
         register.strike(&id);
-        assert_eq!(register.entries(), BTreeMap::new());
+        assert_eq!((register.standing(&id), register.entries()), (None, BTreeMap::new()));
     }
 }

@@ -4,10 +4,11 @@
 //! keeps no clock but the kernel's, which goes on while the machine sleeps.
 
 use super::processes::{self, Killed};
-use super::register::{Register, Standing};
+use super::register::Register;
 use super::{engine, now};
 use agent_core::container::ContainerId;
 use agent_core::lease::BootTime;
+use agent_core::standing::Standing;
 use nix::fcntl::{Flock, FlockArg};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};

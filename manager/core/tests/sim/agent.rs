@@ -14,6 +14,7 @@ use agent_core::container::{
     ContainerEvent, ContainerEventKind, ContainerId, Operation, OperationFailure, Outcome, Seen,
 };
 use agent_core::reports::{Outbox, TaskReport};
+use agent_core::standing;
 use agent_core::worker::{Action, BootMark, Input as WorkerInput, Worker};
 use common::assignment::AssignmentSet;
 use common::{NodeId, TaskId, Timestamp};
@@ -189,8 +190,8 @@ pub(crate) fn event(world: &mut World, node: NodeId, life: u64, event: Event) {
             watch::listed(world, node, seen);
         }
         Event::Container { watch, event } if machine.agent.watch() == Some(watch) => {
-            let event = world.machine(node).fence.completes(event);
-            decide(world, node, WorkerInput::Container(event));
+            let standing = world.machine(node).fence.standing(&event.id);
+            decide(world, node, WorkerInput::Container(standing::event(standing, event)));
         }
         // Words of an engine that was lost since.
         Event::EngineLost { .. }
@@ -213,7 +214,7 @@ fn finished(world: &mut World, node: NodeId, task: TaskId, outcome: Outcome) {
     if let Some(id) = machine.agent.worker.container(task).cloned() {
         if matches!(outcome, Outcome::Started(Ok(_))) {
             machine.fence.started(&id);
-        } else if machine.fence.forestalled(&id, &outcome) {
+        } else if standing::is_forestalled(machine.fence.standing(&id), &outcome) {
             let event = ContainerEvent { task, id, kind: ContainerEventKind::Halted };
             decide(world, node, WorkerInput::Container(event));
         }

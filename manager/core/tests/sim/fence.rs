@@ -2,10 +2,9 @@
 
 use crate::engine;
 use crate::world::{Happening, World};
-use agent_core::container::{
-    ContainerEvent, ContainerEventKind, ContainerId, OperationFailure, Outcome, Phase, Seen,
-};
+use agent_core::container::ContainerId;
 use agent_core::lease::{BootTime, Lease, Room};
+use agent_core::standing::Standing;
 use common::{NodeId, TaskId};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,13 +17,6 @@ const AGAIN_MS: u64 = 150;
 pub(crate) struct Fence {
     lease: Lease,
     registered: BTreeMap<ContainerId, (TaskId, Standing)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    Starting,
-    Running,
-    Halted,
 }
 
 fn boot_time(now: u64) -> BootTime {
@@ -50,37 +42,8 @@ impl Fence {
         }
     }
 
-    fn was_halted(&self, id: &ContainerId) -> bool {
-        matches!(self.registered.get(id), Some((_, Standing::Halted)))
-    }
-
-    pub(crate) fn completes(&self, mut event: ContainerEvent) -> ContainerEvent {
-        let ends = match &event.kind {
-            ContainerEventKind::Died(_) | ContainerEventKind::Removed => true,
-            ContainerEventKind::Started(_)
-            | ContainerEventKind::Checked(_)
-            | ContainerEventKind::Halted => false,
-        };
-        if ends && self.was_halted(&event.id) {
-            event.kind = ContainerEventKind::Halted;
-        }
-        event
-    }
-
-    pub(crate) fn completes_list(&self, mut seen: Vec<Seen>) -> Vec<Seen> {
-        for one in &mut seen {
-            match (&one.phase, self.registered.get(&one.id)) {
-                (Phase::Exited(_), Some((_, Standing::Halted))) => one.phase = Phase::Halted,
-                (Phase::Created, Some((_, Standing::Starting))) => one.phase = Phase::Starting,
-                (_, _) => {}
-            }
-        }
-        seen
-    }
-
-    pub(crate) fn forestalled(&self, id: &ContainerId, outcome: &Outcome) -> bool {
-        let is_gone = *outcome == Outcome::Started(Err(OperationFailure::NoSuchContainer));
-        is_gone && self.was_halted(id)
+    pub(crate) fn standing(&self, id: &ContainerId) -> Option<Standing> {
+        self.registered.get(id).map(|(_, standing)| *standing)
     }
 }
 
@@ -115,15 +78,19 @@ pub(crate) fn look(world: &mut World, node: NodeId) {
     let registered = machine.fence.registered.clone();
     let mut is_left = false;
     for (id, (task, standing)) in registered {
-        match standing {
-            Standing::Starting => engine::bar(world, node, task, &id),
-            Standing::Running => engine::halt(world, node, task, &id),
-            Standing::Halted => continue,
-        }
+        let ended = match standing {
+            Standing::Starting => {
+                engine::bar(world, node, task, &id);
+                Standing::Barred
+            }
+            Standing::Running => {
+                engine::halt(world, node, task, &id);
+                Standing::Halted
+            }
+            Standing::Halted | Standing::Barred => continue,
+        };
+        world.machine_mut(node).fence.registered.insert(id, (task, ended));
         is_left = true;
-    }
-    for (_, standing) in world.machine_mut(node).fence.registered.values_mut() {
-        *standing = Standing::Halted;
     }
     if is_left {
         world.after(AGAIN_MS, Happening::Watchdog { node });

@@ -3,6 +3,7 @@
 use super::{Event, decide, soon};
 use crate::world::World;
 use agent_core::container::Seen;
+use agent_core::standing;
 use agent_core::worker::Input as WorkerInput;
 use common::NodeId;
 use manager_core::leader::Input;
@@ -74,7 +75,9 @@ pub(super) fn listed(world: &mut World, node: NodeId, seen: Vec<Seen>) {
     if let Some(watch) = &mut machine.agent.watch {
         (watch.is_listing, watch.list_due) = (false, u64::MAX);
     }
-    let seen = world.machine(node).fence.completes_list(seen);
+    let fence = &world.machine(node).fence;
+    let complete = |one: Seen| standing::seen(fence.standing(&one.id), one);
+    let seen = seen.into_iter().map(complete).collect();
     decide(world, node, WorkerInput::Listed(seen));
     world.machine_mut(node).mark_boot();
     // More often while things happen: what goes on beside a list is where lists mislead.
