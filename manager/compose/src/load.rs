@@ -65,7 +65,12 @@ pub struct Loaded {
 impl Loaded {
     /// The resolved project as a compose file, which means the same without any other file.
     pub fn render(&self) -> String {
-        render::render(&self.resolved)
+        render::yaml(&self.resolved)
+    }
+
+    /// The same as JSON.
+    pub fn render_json(&self) -> String {
+        render::json(&self.resolved)
     }
 
     /// Where something stands, for complaints that come later than reading: the place of a path

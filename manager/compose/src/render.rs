@@ -1,4 +1,4 @@
-//! A resolved tree as YAML: one style, keys in their order, nothing left to be filled in.
+//! A resolved tree as YAML or JSON: one style, keys in their order, nothing left to be filled in.
 
 use crate::node::{Map, Node, Style, Text, Value};
 
@@ -8,7 +8,7 @@ const TOP: [&str; 6] = ["name", "services", "networks", "volumes", "configs", "s
 /// YAML wants longer keys to be announced.
 const SIMPLE_KEY_BYTES_MAX: usize = 1000;
 
-pub(crate) fn render(tree: &Node) -> String {
+pub(crate) fn yaml(tree: &Node) -> String {
     let mut text = String::new();
     if let Some(map) = tree.as_map() {
         for key in TOP {
@@ -20,6 +20,87 @@ pub(crate) fn render(tree: &Node) -> String {
         }
     }
     text
+}
+
+/// Scalars are what readers of the YAML take them for.
+pub(crate) fn json(tree: &Node) -> String {
+    let mut text = String::from("{");
+    let top = tree.as_map().into_iter();
+    let entries = top.flat_map(|map| TOP.iter().filter_map(|key| map.get_key_value(*key)));
+    let entries = entries.filter(|(_, entry)| !is_empty(&entry.node));
+    json_entries(&mut text, entries.map(|(key, entry)| (key.as_str(), &entry.node)), 1);
+    text.push_str("}\n");
+    text
+}
+
+fn json_value(text: &mut String, node: &Node, depth: usize) {
+    match &node.value {
+        Value::Null => text.push_str("null"),
+        Value::Text(it) => text.push_str(&json_scalar(it)),
+        Value::Map(map) => {
+            text.push('{');
+            json_entries(text, map.iter().map(|(key, it)| (key.as_str(), &it.node)), depth + 1);
+            text.push('}');
+        }
+        Value::List(list) => {
+            text.push('[');
+            for (index, item) in list.iter().enumerate() {
+                json_line(text, index, depth + 1);
+                json_value(text, item, depth + 1);
+            }
+            json_end(text, list.is_empty(), depth);
+            text.push(']');
+        }
+    }
+}
+
+fn json_entries<'a>(
+    text: &mut String,
+    entries: impl Iterator<Item = (&'a str, &'a Node)>,
+    depth: usize,
+) {
+    let mut is_none = true;
+    for (index, (key, node)) in entries.enumerate() {
+        json_line(text, index, depth);
+        text.push_str(&quoted(key));
+        text.push_str(": ");
+        json_value(text, node, depth);
+        is_none = false;
+    }
+    json_end(text, is_none, depth - 1);
+}
+
+fn json_line(text: &mut String, index: usize, depth: usize) {
+    text.push_str(if index > 0 { ",\n" } else { "\n" });
+    indent(text, depth);
+}
+
+fn json_end(text: &mut String, is_empty: bool, depth: usize) {
+    if !is_empty {
+        text.push('\n');
+        indent(text, depth);
+    }
+}
+
+/// A number only where it is the same in both: `0440` is one in YAML alone.
+fn json_scalar(text: &Text) -> String {
+    let escaped = text.text.replace('$', "$$");
+    let is_bare = match text.style {
+        Style::Plain => matches!(escaped.as_str(), "true" | "false") || is_json_number(&escaped),
+        Style::Quoted => false,
+    };
+    if is_bare { escaped } else { quoted(&escaped) }
+}
+
+fn is_json_number(text: &str) -> bool {
+    let is_digits = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
+    let number = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = match number.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (number, None),
+    };
+    let is_whole = is_digits(whole) && (whole == "0" || !whole.starts_with('0'));
+    is_whole && fraction.is_none_or(is_digits)
 }
 
 fn is_empty(node: &Node) -> bool {

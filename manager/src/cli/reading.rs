@@ -1,5 +1,6 @@
 //! Prints the lines of `service logs` as they come, whichever manager they come from.
 
+use super::args::format::Format;
 use super::error::CliError;
 use super::out;
 use super::render::logs::{self, LineStyle};
@@ -20,9 +21,10 @@ const SEEN_MAX: usize = 4_096;
 pub(super) async fn read(
     target: &Target,
     mut request: v1::ServiceLogsRequest,
-    style: LineStyle,
+    (format, style): (Format, LineStyle),
 ) -> Result<(), CliError> {
-    let mut reading = Reading { style, seen: BTreeMap::new(), last_alive: None, is_lost: false };
+    let mut reading =
+        Reading { format, style, seen: BTreeMap::new(), last_alive: None, is_lost: false };
     loop {
         let Err(error) = reading.read(target, &request).await else { return Ok(()) };
         if !request.follow || !reading.may_resume(&error) {
@@ -37,6 +39,7 @@ pub(super) async fn read(
 }
 
 struct Reading {
+    format: Format,
     style: LineStyle,
     /// When the last line of each task was written.
     seen: BTreeMap<u64, String>,
@@ -75,12 +78,13 @@ impl Reading {
     }
 
     fn show(&self, chunk: &v1::LogChunk) -> Result<(), CliError> {
-        match chunk.stream() {
-            Stream::Stdout | Stream::Unspecified => {
+        match (self.format, chunk.stream()) {
+            (Format::Json, _) => return out::write(&logs::object(chunk)),
+            (Format::Table, Stream::Stdout | Stream::Unspecified) => {
                 out::write_bytes(&logs::line(chunk, self.style))?;
             }
-            Stream::Stderr => out::to_stderr(&logs::line(chunk, self.style)),
-            Stream::Notice => out::warning(&logs::notice(chunk)),
+            (Format::Table, Stream::Stderr) => out::to_stderr(&logs::line(chunk, self.style)),
+            (Format::Table, Stream::Notice) => out::warning(&logs::notice(chunk)),
         }
         Ok(())
     }

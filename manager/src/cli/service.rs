@@ -181,6 +181,9 @@ pub(super) struct Logs {
     /// The lines alone
     #[arg(long)]
     raw: bool,
+    /// table (the lines) or json (an object for each)
+    #[arg(long, default_value = "table")]
+    format: Format,
     /// Docker's flag; IDs are never cut short here
     #[arg(long, hide = true)]
     no_trunc: bool,
@@ -334,5 +337,5 @@ async fn follow_logs(target: &Target, given: Logs) -> Result<(), CliError> {
         has_timestamps: given.timestamps,
         has_task_ids: !given.no_task_ids,
     };
-    reading::read(target, request, style).await
+    reading::read(target, request, (given.format, style)).await
 }

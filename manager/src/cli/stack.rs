@@ -12,7 +12,7 @@ use super::render::{services, stacks};
 use super::seen::{SeenService, all};
 use super::service::show_tasks;
 use super::target::{Target, accept};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use common::Name;
 use common::units::parse_duration;
 use proto::v1;
@@ -44,10 +44,19 @@ pub(super) enum StackCommand {
 pub(super) struct Config {
     #[command(flatten)]
     project: ProjectFlags,
+    /// yaml or json
+    #[arg(long, default_value = "yaml")]
+    format: FileFormat,
     /// The stack's name [default: the file's `name`]
     stack: Option<Name>,
     /// Only these services and what they depend on
     services: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FileFormat {
+    Yaml,
+    Json,
 }
 
 #[derive(Debug, Args)]
@@ -103,7 +112,10 @@ pub(super) async fn run(target: &Target, command: StackCommand) -> Result<(), Cl
 
 fn config(given: &Config) -> Result<(), CliError> {
     let loaded = reading::load(&given.project, given.stack.as_ref(), &given.services)?;
-    out::write(&loaded.render())
+    out::write(&match given.format {
+        FileFormat::Yaml => loaded.render(),
+        FileFormat::Json => loaded.render_json(),
+    })
 }
 
 async fn ls(target: &Target, given: &Ls) -> Result<(), CliError> {

@@ -145,16 +145,18 @@ fn run(bytes: &[u8]) {
     let mut request = request(&["compose.yml"]);
     match compose::load(&request, &files) {
         Ok(loaded) => {
-            let printed = loaded.render();
-            files.0.insert(Path::new(FOLDER).join("printed.yml"), printed.clone().into_bytes());
             request.files = vec![PathBuf::from("printed.yml")];
             request.stack = None;
-            match compose::load(&request, &files) {
-                Ok(again) => {
-                    assert_eq!(again.project, loaded.project, "printed:\n{printed}");
-                    assert_eq!(again.render(), printed);
+            for printed in [loaded.render(), loaded.render_json()] {
+                files.0.insert(Path::new(FOLDER).join("printed.yml"), printed.clone().into_bytes());
+                match compose::load(&request, &files) {
+                    Ok(again) => {
+                        assert_eq!(again.project, loaded.project, "printed:\n{printed}");
+                        // JSON has quotes where plain YAML needs none.
+                        assert_eq!(again.render_json(), loaded.render_json());
+                    }
+                    Err(problems) => panic!("what was printed is refused: {problems}\n{printed}"),
                 }
-                Err(problems) => panic!("what was printed is refused: {problems}\n{printed}"),
             }
         }
         Err(problems) => {

@@ -18,14 +18,16 @@ pub(crate) const EXAMPLES: [(&str, &str); 7] = [
 /// What is printed of a project is the same project.
 #[track_caller]
 fn survives_printing(name: &str, request: &Request, loaded: &Loaded) {
-    let again = Memory::of(&[("printed.yml", &loaded.render())]);
-    let mut request = request.clone();
-    request.files = vec![PathBuf::from("printed.yml")];
-    request.env_files = Vec::new();
-    request.stack = None;
-    let second = compose::load(&request, &again).expect("what is printed can be read");
-    assert_eq!(second.project, loaded.project, "{name} means another thing when printed");
-    assert_eq!(second.render(), loaded.render(), "{name} is printed differently");
+    let json: serde_json::Value = loaded.render_json().parse().expect("JSON is printed");
+    for (printed, text) in [("printed.yml", loaded.render()), ("printed.json", json.to_string())] {
+        let again = Memory::of(&[(printed, &text)]);
+        let mut request = request.clone();
+        request.files = vec![PathBuf::from(printed)];
+        request.env_files = Vec::new();
+        request.stack = None;
+        let second = compose::load(&request, &again).expect("what is printed can be read");
+        assert_eq!(second.project, loaded.project, "{name} means another thing as {printed}");
+    }
 }
 
 pub(crate) fn load(name: &str) -> (Request, Result<Loaded, Problems>) {

@@ -2,6 +2,8 @@
 
 use common::TaskId;
 use proto::v1::LogChunk;
+use proto::v1::log_chunk::Stream;
+use serde_json::json;
 
 #[derive(Debug, Clone, Copy)]
 pub(in crate::cli) struct LineStyle {
@@ -9,6 +11,24 @@ pub(in crate::cli) struct LineStyle {
     pub(in crate::cli) is_raw: bool,
     pub(in crate::cli) has_timestamps: bool,
     pub(in crate::cli) has_task_ids: bool,
+}
+
+/// An object a line. What is no UTF-8 is told by the character for it.
+pub(in crate::cli) fn object(chunk: &LogChunk) -> String {
+    let stream = match chunk.stream() {
+        Stream::Stderr => "stderr",
+        Stream::Notice => "notice",
+        Stream::Stdout | Stream::Unspecified => "stdout",
+    };
+    let object = json!({
+        "Message": String::from_utf8_lossy(&chunk.line),
+        "Node": chunk.node_name,
+        "Stream": stream,
+        "Task": chunk.task_name,
+        "TaskID": TaskId(chunk.task).to_string(),
+        "Timestamp": chunk.timestamp,
+    });
+    super::json_lines([object].into_iter())
 }
 
 /// A container's bytes are passed on as they are.
@@ -45,7 +65,6 @@ fn origin(chunk: &LogChunk, style: LineStyle) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proto::v1::log_chunk::Stream;
 
     fn chunk(stream: Stream, line: &[u8]) -> LogChunk {
         LogChunk {
@@ -81,6 +100,17 @@ mod tests {
         }
         let bytes = line(&chunk(Stream::Stderr, &[0xff]), style(true, false, false));
         assert_eq!(bytes, [0xff, b'\n'], "what is no UTF-8 stays what it is");
+    }
+
+    #[test]
+    fn objects() {
+        let expected = concat!(
+            r#"{"Message":"a\"b\ufffd","Node":"rasp1","Stream":"stderr","Task":"web.1","#,
+            r#""TaskID":"0000000000001","Timestamp":"2026-03-01T12:00:00.1Z"}"#,
+            "\n"
+        );
+        let object = object(&chunk(Stream::Stderr, b"a\"b\xff"));
+        assert_eq!(object, expected.replace("\\ufffd", "\u{fffd}"));
     }
 
     #[test]
