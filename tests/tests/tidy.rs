@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const FILE_LINES_MAX: usize = 500;
 const LINE_COLUMNS_MAX: usize = 100;
@@ -156,6 +157,23 @@ fn all_crates_come_from_one_registry() {
         let known = line.contains("registry+https://github.com/rust-lang/crates.io-index");
         (!known).then(|| line.to_owned())
     }));
+}
+
+/// One that does not would be missed only when somebody looks for it.
+#[test]
+fn bugs_can_be_planted() {
+    let folder = root().join("manager/core/tests/planted");
+    let entries = fs::read_dir(&folder).expect("there are bugs to plant");
+    let patches = entries.map(|it| it.expect("the folder can be read").path());
+    let patches = patches.filter(|it| it.extension().is_some_and(|it| it == "patch"));
+    // As deploy/planted-bugs applies them.
+    let fits = |patch: &Path| {
+        let arguments = ["apply", "--recount", "-C1", "--check"];
+        let mut git = Command::new("git");
+        git.args(arguments).arg(patch).current_dir(root());
+        git.status().expect("git runs").success()
+    };
+    check(patches.filter(|it| !fits(it)).map(|it| format!("{}: does not apply", it.display())));
 }
 
 fn is_too_wide(file: &File, line: &str) -> bool {
