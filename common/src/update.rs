@@ -85,8 +85,9 @@ pub struct Update {
     pub started: Stamp,
     /// When it came into this state.
     pub since: Stamp,
-    /// The number of the specification to go back to should it fail.
-    pub base: u32,
+    /// The number of the specification to go back to should it fail; none where nothing is known
+    /// to have worked.
+    pub base: Option<u32>,
     /// Why it stopped or went back; none where all went well.
     #[serde(default)]
     pub trouble: Option<UpdateTrouble>,

@@ -228,3 +228,64 @@ fn nobody_is_led_back_to_what_failed() {
         "#]],
     );
 }
+
+#[test]
+fn what_did_not_work_is_not_gone_back_to() {
+    check(
+        "node a
+         service web replicas=1 action=rollback restart=any
+         settle
+         update web image=bad:1
+         plan
+         web.1 ready
+         plan
+         web.1 shutdown
+         plan
+         web.1 running
+         plan
+         web.1 failed
+         plan
+         web.1 running
+         plan
+         web.1 failed
+         plan
+         update web image=bad:2
+         plan
+         web.1 running
+         plan
+         web.1 failed
+         plan",
+        expect![[r#"
+            web.1 on a new
+            --
+            --
+            look again in 599999 ms
+            web.1 on a prepared bad:1
+            --
+            look again in 599998 ms
+            web.1 on a shutdown
+            --
+            look again in 599996 ms
+            web.1 on a running
+            --
+            look again in 5000 ms
+            --
+            look again in 599999 ms
+            web back from 2 to 1: 1 of 1 tasks failed: task: non-zero exit (1)
+            web.1 on a new
+            --
+            look again in 5000 ms
+            --
+            look again in 4999 ms
+            web rollback_paused: 1 of 1 tasks failed: task: non-zero exit (1)
+            --
+            look again in 599999 ms
+            web.1 on a new bad:2
+            --
+            look again in 5000 ms
+            --
+            look again in 4999 ms
+            web paused: 1 of 1 tasks failed: task: non-zero exit (1)
+        "#]],
+    );
+}

@@ -177,7 +177,7 @@ fn services() {
                 state: UpdateState::RollingBack,
                 started: STAMP,
                 since: STAMP,
-                base: 1,
+                base: Some(1),
                 trouble: None,
             }),
             phase: ServicePhase::Active,

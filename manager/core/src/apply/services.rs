@@ -82,8 +82,7 @@ impl State {
         let spec = ServiceSpec { mode: service.spec.mode, ..(**spec).clone() };
         let is_job = spec.mode.is_job();
         let state = if is_job { UpdateState::RolledBack } else { UpdateState::RollingBack };
-        let update =
-            Update { state, started: stamp, since: stamp, base: service.number + 1, trouble };
+        let update = Update { state, started: stamp, since: stamp, base: None, trouble };
         self.renew(service, (version, stamp), spec, update);
         Ok(Event::ServiceChanged(id))
     }
@@ -184,9 +183,12 @@ fn resume(service: &mut Service, stamp: Stamp) {
 
 /// Where an update that fails goes back to: what was there before it, unless that had not got
 /// through itself.
-fn base_of_update(service: &Service) -> u32 {
-    match &service.update {
-        Some(Update { state: UpdateState::Updating | UpdateState::Paused, base, .. }) => *base,
-        Some(_) | None => service.number,
+fn base_of_update(service: &Service) -> Option<u32> {
+    match service.update.as_ref().map(|it| (it.state, it.base)) {
+        Some((UpdateState::Updating | UpdateState::Paused, base)) => base,
+        // Not even the way back led to something that works.
+        Some((UpdateState::RollbackPaused, _)) => None,
+        Some((UpdateState::Completed | UpdateState::RollingBack | UpdateState::RolledBack, _))
+        | None => Some(service.number),
     }
 }

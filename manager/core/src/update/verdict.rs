@@ -97,7 +97,7 @@ fn fail(
     let number = service.number;
     // What a file was taken from that it needs is no place to go back to.
     let is_whole = |it: &&Former| draft.state.check_grants(&it.spec).is_ok();
-    let base = service.former.iter().find(|it| it.number == update.base).filter(is_whole);
+    let base = service.former.iter().find(|it| Some(it.number) == update.base).filter(is_whole);
     let (is_stuck, has_failed) = match trouble {
         UpdateTrouble::TasksFailed { .. } => (false, true),
         UpdateTrouble::NobodyHasImage { .. } => (false, false),

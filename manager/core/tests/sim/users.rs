@@ -228,22 +228,28 @@ pub(crate) fn end(world: &mut World) {
     for service in services {
         let is_paused = service.update.as_ref().is_some_and(|it| it.state.is_paused());
         let is_bad = service.spec.task.container.image == founding::bad_image();
+        let is_under_way = service.update.as_ref().is_some_and(|it| it.state.is_under_way());
+        let mut spec = service.spec.clone();
+        let progress_deadline = Duration::from_secs(300);
         if is_paused || is_bad {
-            let mut spec = service.spec.clone();
-            let progress_deadline = Duration::from_secs(300);
             // All at once: where one found no room, others would go on as what does not work.
             let (parallelism, default) = (0, UpdatePolicy::default());
             spec.update = UpdatePolicy { progress_deadline, parallelism, ..default };
             let task = Arc::make_mut(&mut spec.task);
             task.container.image = founding::any_image(world);
             task.force += 1;
-            let change = Change::SetServiceSpec {
-                service: service.id,
-                base: service.version,
-                spec: Box::new(spec),
-            };
-            changes.push(change);
+        } else if is_under_way {
+            // It might pause while the nodes come back, and nobody would say any more that it may
+            // go on.
+            spec.update.progress_deadline = progress_deadline;
+        } else {
+            continue;
         }
+        changes.push(Change::SetServiceSpec {
+            service: service.id,
+            base: service.version,
+            spec: Box::new(spec),
+        });
     }
     world.decree(changes);
 }

@@ -160,7 +160,7 @@ fn update(state: UpdateState, is_troubled: bool) -> Option<Update> {
         task: TaskId(7),
         failure: None,
     });
-    Some(Update { state, started: at(1), since: at(2), base: 1, trouble })
+    Some(Update { state, started: at(1), since: at(2), base: Some(1), trouble })
 }
 
 /// Of a service that runs as it should, but for its update.

@@ -9,6 +9,7 @@ use common::{ServiceId, TaskId};
 use manager_core::change::{Batch, Change};
 use manager_core::state::State;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub(crate) fn policy(service: &Service) -> &UpdatePolicy {
     let is_rollback = service.update.as_ref().is_some_and(|it| it.state.is_rollback());
@@ -40,7 +41,7 @@ pub(crate) fn violations(leading: &Leading, batch: &Batch, after: &State) -> Vec
         }
     }
     for (service, slots) in stopped {
-        found.extend(too_many(after, service, &slots));
+        found.extend(too_many((before, after), service, &slots));
     }
     found.extend(after.services().filter_map(|it| crowded_job(after, it)));
     found
@@ -97,7 +98,11 @@ fn too_early(after: &State, raised: &Task) -> Option<Violation> {
 }
 
 /// With those that are on their way already.
-fn too_many(after: &State, id: ServiceId, stopped: &BTreeSet<Slot>) -> Option<Violation> {
+fn too_many(
+    (before, after): (&State, &State),
+    id: ServiceId,
+    stopped: &BTreeSet<Slot>,
+) -> Option<Violation> {
     let service = after.service(id)?;
     let policy = policy(service);
     if policy.parallelism == 0 || policy.order == UpdateOrder::StartFirst {
@@ -115,8 +120,16 @@ fn too_many(after: &State, id: ServiceId, stopped: &BTreeSet<Slot>) -> Option<Vi
         let failed = |it: &&&Task| it.status.state.is_terminal() && is_bad(it);
         tasks.iter().filter(failed).any(|it| it.slot == task.slot && is_new(it))
     };
+    // What waits for its node takes no turn, for it might wait for ever; if that ends in the very
+    // plan that gives the turn to another, nobody is worse off.
+    let waited = |task: &Task| {
+        let is_unplaced = |it: &&Arc<Task>| it.placement.node().is_none();
+        service.spec.mode.is_per_node() && before.task(task.id).filter(is_unplaced).is_some()
+    };
     let is_there = |task: &Task| match task.placement.node() {
-        Some(node) => after.node(node).is_some_and(|it| !it.status.state.is_down()),
+        Some(node) => {
+            after.node(node).is_some_and(|it| !it.status.state.is_down()) && !waited(task)
+        }
         None => !service.spec.mode.is_per_node(),
     };
     let on_its_way = |it: &&&Task| {
