@@ -355,10 +355,12 @@ impl<C: Containers> Agent<C> {
         self.decide(Input::Finished { task, outcome });
     }
 
-    /// Of what must not run twice, for its start.
+    /// Of what must not run twice, for its start and for its end with the lease.
     fn guard(&mut self, task: TaskId, operation: &Operation) -> Option<Guard> {
         match operation {
-            Operation::Start(id) if self.worker.is_at_most_one(task) => Some(self.fence.guard(id)),
+            Operation::Start(id) | Operation::Cut(id) if self.worker.is_at_most_one(task) => {
+                Some(self.fence.guard(id))
+            }
             Operation::Start(_)
             | Operation::Pull(_)
             | Operation::Create(_)

@@ -12,7 +12,7 @@ pub use watchdog::run_if_asked;
 use crate::containers::Containers;
 use agent_core::container::{ContainerId, OperationFailure};
 use agent_core::health::Health;
-use agent_core::lease::{BootTime, Lease, Room};
+use agent_core::lease::{BootTime, GRACE, Lease, Room};
 use agent_core::standing::Standing;
 use common::NodeId;
 use register::Register;
@@ -80,7 +80,7 @@ impl Fence {
         self.register.set_deadline(self.lease.borrow().ends())
     }
 
-    /// Before the engine is asked to start a container.
+    /// Before the engine is asked to start a container, or to stop it for want of a lease.
     pub(crate) fn guard(&mut self, container: &ContainerId) -> Guard {
         self.known.insert(container.clone());
         let watched = self.extend().and_then(|()| self.watch());
@@ -143,6 +143,11 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
+    /// Whoever wakes up with the lease over has none to give.
+    pub(crate) fn grace(&self) -> Duration {
+        GRACE.min(now().until(self.lease.borrow().ends()))
+    }
+
     /// It is registered before it is looked at whether there is room: what is frozen in between is
     /// seen by the watchdog.
     pub(crate) async fn start<C: Containers>(

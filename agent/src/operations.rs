@@ -193,7 +193,10 @@ async fn carry_out<C: Containers>(
             None => containers.start(id).await,
         }),
         Operation::Stop(id) => Outcome::Stopped(containers.stop(id, None).await),
-        Operation::Cut(id) => Outcome::Stopped(containers.stop(id, Some(GRACE)).await),
+        Operation::Cut(id) => {
+            let grace = job.guard.as_ref().map_or(GRACE, Guard::grace);
+            Outcome::Stopped(containers.stop(id, Some(grace)).await)
+        }
         Operation::Remove(id) => Outcome::Removed(containers.remove(id).await),
     }
 }

@@ -291,6 +291,11 @@ impl Task {
         Ok(())
     }
 
+    /// Whether it has a node, and waits there for its turn to run.
+    pub fn is_prepared(&self) -> bool {
+        self.placement.node().is_some() && self.desired == DesiredState::Ready
+    }
+
     /// Whether it fills its slot or is to fill it: wanted, and not ended.
     pub fn is_live(&self) -> bool {
         self.desired <= DesiredState::Running && !self.status.state.is_terminal()

@@ -11,7 +11,7 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _};
 use std::path::{Path, PathBuf};
 
 const DEADLINE: &str = "lease";
-const LOCK: &str = "lock";
+const WATCHDOG: &str = "watchdog";
 
 /// In the order in which a container goes through them.
 const ALL: [Standing; 4] =
@@ -64,9 +64,19 @@ impl Register {
         file.write_all_at(&deadline.0.to_le_bytes(), 0)
     }
 
-    pub(super) fn lock_file(&self) -> io::Result<File> {
-        let path = self.folder.join(LOCK);
-        OpenOptions::new().create(true).truncate(false).write(true).open(path)
+    /// The newest watchdog says that it is there.
+    pub(super) fn claim(&self, process: u32) -> io::Result<()> {
+        self.make_folder()?;
+        let path = self.folder.join(WATCHDOG);
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        file.write_all_at(&process.to_le_bytes(), 0)
+    }
+
+    pub(super) fn claimed_by(&self) -> Option<u32> {
+        let mut process = [0; 4];
+        let file = File::open(self.folder.join(WATCHDOG)).ok()?;
+        file.read_exact_at(&mut process, 0).ok()?;
+        Some(u32::from_le_bytes(process))
     }
 
     pub(super) fn entries(&self) -> BTreeMap<ContainerId, Standing> {
@@ -127,6 +137,9 @@ mod tests {
         assert!(register.turn(&id, Standing::Running, Standing::Halted));
         assert!(!register.turn(&id, Standing::Starting, Standing::Running));
         assert_eq!(register.standing(&id), Some(Standing::Halted));
+        register.claim(7).unwrap();
+        register.claim(8).unwrap();
+        assert_eq!(register.claimed_by(), Some(8));
         register.strike(&id);
         assert_eq!((register.standing(&id), register.entries()), (None, BTreeMap::new()));
     }

@@ -1,7 +1,8 @@
 //! The watchdog: a process that needs no agent to end what must not run without a lease.
 //!
-//! It lives as long as its agent wants it, and beyond that until nothing is left to watch over. It
-//! keeps no clock but the kernel's, which goes on while the machine sleeps.
+//! It lives as long as its agent wants it, and beyond that until nothing is left to watch over,
+//! or the next agent has a watchdog of its own. It keeps no clock but the kernel's, which goes on
+//! while the machine sleeps.
 
 use super::processes::{self, Killed};
 use super::register::Register;
@@ -9,7 +10,6 @@ use super::{engine, now};
 use agent_core::container::ContainerId;
 use agent_core::lease::BootTime;
 use agent_core::standing::Standing;
-use nix::fcntl::{Flock, FlockArg};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::SignalFd;
@@ -26,7 +26,8 @@ use std::time::Duration;
 pub(super) const VERB: &str = "fence";
 /// While something lives that must not.
 const AGAIN: Duration = Duration::from_millis(150);
-/// While nothing does, and the lease is still over.
+/// While nothing does, and the lease is still over; and how soon one without an agent notices that
+/// another watches in its place.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The watchdog's life, where the program was started to be one. Asked before anything else is
@@ -56,7 +57,6 @@ struct Watchdog {
     /// Of those that were to start: what the engine does not know any more.
     removed: BTreeSet<ContainerId>,
     has_complained: bool,
-    _alone: Flock<std::fs::File>,
 }
 
 /// Why it looked up.
@@ -76,9 +76,7 @@ impl Watchdog {
         signals.thread_block()?;
         let told = SignalFd::new(&signals)?;
         let timer = TimerFd::new(ClockId::CLOCK_BOOTTIME, TimerFlags::TFD_CLOEXEC)?;
-        // An older one goes on until it has nothing left to do.
-        let lock = Flock::lock(register.lock_file()?, FlockArg::LockExclusive);
-        let alone = lock.map_err(|(_, error)| io::Error::from(error))?;
+        register.claim(std::process::id())?;
         Ok(Watchdog {
             register,
             socket,
@@ -86,19 +84,25 @@ impl Watchdog {
             timer,
             removed: BTreeSet::new(),
             has_complained: false,
-            _alone: alone,
         })
     }
 
     fn run(mut self) -> io::Result<()> {
         let (mut has_agent, mut is_told) = (true, false);
         loop {
+            // Two at once do no harm, but one that is frozen must not be the only one.
+            if !has_agent && self.register.claimed_by() != Some(std::process::id()) {
+                return Ok(());
+            }
             let (deadline, now) = (self.register.deadline(), now());
             let look_at = if now < deadline && !is_told {
-                if !has_agent && self.register.entries().is_empty() {
+                if has_agent {
+                    deadline
+                } else if self.register.entries().is_empty() {
                     return Ok(());
+                } else {
+                    deadline.min(now + LOOK)
                 }
-                deadline
             } else {
                 let is_left = self.end_all();
                 if !is_left && (!has_agent || is_told) {

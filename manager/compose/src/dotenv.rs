@@ -2,7 +2,7 @@
 
 use crate::interpolate::expand;
 use crate::node::{FileId, Position};
-use crate::problem::{Fault, quote};
+use crate::problem::{Fault, Report, quote};
 use std::collections::BTreeMap;
 
 pub(crate) const FILE_BYTES_MAX: usize = 1 << 20;
@@ -30,6 +30,7 @@ pub(crate) fn parse(
     bytes: &[u8],
     format: Format,
     outer: &dyn Fn(&str) -> Option<String>,
+    report: &mut Report,
 ) -> Result<Vec<Assignment>, Fault> {
     if bytes.len() > FILE_BYTES_MAX {
         return Err(Fault::new(file.start(), "the file is larger than 1 MiB"));
@@ -37,14 +38,15 @@ pub(crate) fn parse(
     let text = std::str::from_utf8(bytes)
         .map_err(|_| Fault::new(file.start(), "the file is not UTF-8"))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let reader = Reader { file, format, outer, found: Vec::new(), known: BTreeMap::new(), size: 0 };
-    reader.run(text)
+    let (found, known) = (Vec::new(), BTreeMap::new());
+    Reader { file, format, outer, report, found, known, size: 0 }.run(text)
 }
 
 struct Reader<'a> {
     file: FileId,
     format: Format,
     outer: &'a dyn Fn(&str) -> Option<String>,
+    report: &'a mut Report,
     found: Vec<Assignment>,
     known: BTreeMap<String, String>,
     size: usize,
@@ -98,7 +100,7 @@ impl Reader<'_> {
         Ok(taken)
     }
 
-    fn value(&self, text: &str, begin: usize, at: Position) -> Result<(String, usize), Fault> {
+    fn value(&mut self, text: &str, begin: usize, at: Position) -> Result<(String, usize), Fault> {
         let blanks = text[begin..].find(|c| c != ' ' && c != '\t').unwrap_or(0);
         let begin = begin + blanks;
         let quoted = text[begin..].chars().next().filter(|first| matches!(first, '"' | '\''));
@@ -127,12 +129,15 @@ impl Reader<'_> {
         Ok((value, end))
     }
 
-    fn filled_in(&self, value: &str, at: Position) -> Result<String, Fault> {
+    fn filled_in(&mut self, value: &str, at: Position) -> Result<String, Fault> {
         let lookup = |name: &str| (self.outer)(name).or_else(|| self.known.get(name).cloned());
-        match expand(value, &lookup) {
-            Ok(expanded) => Ok(expanded.text),
-            Err(reason) => Err(Fault::new(at, reason)),
+        let expanded = expand(value, &lookup).map_err(|reason| Fault::new(at, reason))?;
+        for name in expanded.unset {
+            let text = format!("variable {} is not set", quote(&name));
+            let hint = "nothing stands in its place; a dollar in single quotes is a dollar";
+            self.report.warn(Fault::new(at, text).hint(hint));
         }
+        Ok(expanded.text)
     }
 }
 
@@ -183,7 +188,7 @@ mod tests {
             environment: Default::default(),
         });
         let outer = |name: &str| (name == "OUT").then(|| "out".to_owned());
-        match parse(file, text.as_bytes(), format, &outer) {
+        match parse(file, text.as_bytes(), format, &outer, &mut Report::default()) {
             Ok(found) => found
                 .into_iter()
                 .map(|it| match it.value {

@@ -206,7 +206,7 @@ impl<'a> Loader<'a> {
         let id = self.source(file.path, &around, file.named)?;
         match (self.files.read(file.path, dotenv::FILE_BYTES_MAX + 1), file.need) {
             (Ok(bytes), _) => {
-                let found = dotenv::parse(id, &bytes, file.format, lookup)?;
+                let found = dotenv::parse(id, &bytes, file.format, lookup, &mut self.report)?;
                 let value = |it: &dotenv::Assignment| it.value.as_deref().map_or(0, cost_of_text);
                 let values: usize = found.iter().map(|it| 1 + value(it)).sum();
                 self.spend(id, cost_of_bytes(&bytes) + values)?;

@@ -1,6 +1,7 @@
 //! A plan in the making: later stages see what earlier stages decided.
 
 use crate::change::Change;
+use crate::scheduler::Waiting;
 use crate::scheduler::images;
 use crate::soft::Soft;
 use crate::state::{Load, State};
@@ -28,6 +29,8 @@ pub struct Draft<'a> {
     /// What is not seen through the maps above.
     others: Vec<Change>,
     wake_at: Option<Timestamp>,
+    /// What is ready and must not begin yet.
+    held: BTreeMap<TaskId, Waiting>,
 }
 
 impl<'a> Draft<'a> {
@@ -42,6 +45,7 @@ impl<'a> Draft<'a> {
             nodes: BTreeMap::new(),
             others: Vec::new(),
             wake_at: None,
+            held: BTreeMap::new(),
         }
     }
 
@@ -170,8 +174,19 @@ impl<'a> Draft<'a> {
         });
     }
 
+    /// What never had a node leaves nothing to look back at.
     pub fn raise_desired(&mut self, task: TaskId, desired: DesiredState) {
-        self.change(task, |task| task.desired = task.desired.max(desired));
+        self.change(task, |task| {
+            let is_unborn = task.placement.node().is_none();
+            let desired = match desired {
+                DesiredState::Shutdown if is_unborn => DesiredState::Remove,
+                DesiredState::Ready
+                | DesiredState::Running
+                | DesiredState::Shutdown
+                | DesiredState::Remove => desired,
+            };
+            task.desired = task.desired.max(desired);
+        });
     }
 
     pub fn orphan(&mut self, task: TaskId) {
@@ -243,6 +258,14 @@ impl<'a> Draft<'a> {
     }
 
     /// Asks for another plan at `at`, when something that waits may go on.
+    pub(crate) fn hold(&mut self, task: TaskId, why: Waiting) {
+        self.held.insert(task, why);
+    }
+
+    pub(crate) fn take_held(&mut self) -> BTreeMap<TaskId, Waiting> {
+        std::mem::take(&mut self.held)
+    }
+
     pub fn wake_at(&mut self, at: Timestamp) {
         self.wake_at = Some(self.wake_at.map_or(at, |it| it.min(at)));
     }

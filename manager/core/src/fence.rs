@@ -25,6 +25,11 @@ impl Hold {
     pub(crate) fn until(&self) -> Option<Timestamp> {
         self.until
     }
+
+    pub(crate) fn into_waiting(self) -> Waiting {
+        let Hold { node, until } = self;
+        Waiting::ForEnd { node, until }
+    }
 }
 
 /// Until when a task that has ended must be remembered, so that others know to wait for it.
@@ -60,11 +65,11 @@ pub(crate) fn hold_back(
         }
         let slot = task.slot;
         match hold(draft, service, task) {
-            Some(Hold { node, until }) => {
-                if let Some(until) = until {
+            Some(hold) => {
+                if let Some(until) = hold.until() {
                     draft.wake_at(until);
                 }
-                waiting.insert(id, Waiting::ForEnd { node, until });
+                waiting.insert(id, hold.into_waiting());
             }
             None if begun.insert(slot) => free.push(id),
             // Its twin begins in this very plan.

@@ -476,7 +476,9 @@ impl Leader {
             }
         }
         let plan = self.planner.plan(draft);
-        self.waiting = plan.waiting;
+        // A plan looks only at services that changed, and tells of no others who is ready and held.
+        self.waiting.retain(|task, _| state.task(*task).is_some_and(|it| it.is_prepared()));
+        self.waiting.extend(plan.waiting);
         self.plan_at = plan.wake_at;
         self.plan_due = plan.unfinished;
         if !plan.changes.is_empty() {

@@ -30,7 +30,7 @@ pub struct Planner {
 pub struct Plan {
     pub changes: Vec<Change>,
     pub wake_at: Option<Timestamp>,
-    /// Tasks without a node, and why.
+    /// Tasks without a node, or ready and not started, and why.
     pub waiting: BTreeMap<TaskId, Waiting>,
     /// There is more to do than was put into this plan.
     pub unfinished: bool,
@@ -155,7 +155,8 @@ impl Planner {
         for node in std::mem::take(&mut self.volumes_due) {
             volumes::take_notice(&mut draft, node);
         }
-        let waiting = scheduler::place(&mut draft);
+        let mut waiting = scheduler::place(&mut draft);
+        waiting.extend(draft.take_held());
         update::nobody_has_image(&mut draft, &waiting);
         // A service that waits for a moment is looked at again in every plan until then: cheap,
         // and nothing has to be remembered about which moment was whose.

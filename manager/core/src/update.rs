@@ -143,6 +143,7 @@ impl Walk<'_, '_> {
                 if let Some(at) = hold.until() {
                     self.outcome = self.outcome.also_at(at);
                 }
+                self.draft.hold(successor, hold.into_waiting());
             }
         }
     }

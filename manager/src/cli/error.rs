@@ -74,8 +74,9 @@ fn in_words(status: &Status) -> String {
         return format!("the connection to the skep daemon broke: {}", innermost(source));
     }
     match (status.code(), status.message()) {
-        (Code::Unimplemented, "") => "the daemon does not know this command: it is of another \
-             version than this program, restart it after an upgrade"
+        (Code::Unimplemented, "") => "the daemon on this machine does not know this command: a \
+             worker's answers only for itself, so type it on a manager; after an upgrade, restart \
+             the daemon"
             .to_owned(),
         (code, "") => format!("the daemon refused, and said only: {code}"),
         (_, message) => message.to_owned(),

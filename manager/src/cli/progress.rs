@@ -54,6 +54,13 @@ pub(super) struct Watched {
     pub(super) is_stack: bool,
 }
 
+impl Watched {
+    fn removed(&self) -> String {
+        let part = if self.is_stack { " or a service of it" } else { "" };
+        format!("{}{part} was removed by another command meanwhile", self.what)
+    }
+}
+
 pub(super) async fn watch(
     target: &Target,
     watched: &Watched,
@@ -143,8 +150,11 @@ async fn look_at(
         return Ok(of_stack(Vec::new()));
     }
     let request = v1::ListServicesRequest { services: services.clone(), with_former: false };
-    let found = client.list_services(request).await?.into_inner().services;
-    let found: Vec<SeenService> = all(found)?;
+    let found = client.list_services(request).await.map_err(|status| match status.code() {
+        Code::NotFound => CliError::Failed(watched.removed()),
+        _ => CliError::from(status),
+    })?;
+    let found: Vec<SeenService> = all(found.into_inner().services)?;
     let request = v1::ListTasksRequest { services, ..v1::ListTasksRequest::default() };
     let answer = client.list_tasks(request).await?.into_inner();
     let now = answer.now.map(Stamp::from).unwrap_or_default();

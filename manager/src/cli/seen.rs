@@ -6,7 +6,7 @@ use common::network::{Network, Port};
 use common::node::{Availability, NodeDescription, NodeSpec};
 use common::service::Service;
 use common::task::{DesiredState, Failure, Observation, Slot, Task, TaskState};
-use common::{NodeId, Stamp, TaskId};
+use common::{NodeId, ServiceId, Stamp, TaskId};
 use proto::convert::Malformed;
 use proto::v1;
 use proto::v1::node_view::ManagerStatus;
@@ -23,6 +23,7 @@ pub(super) struct SeenService {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SeenTask {
     pub(super) id: TaskId,
+    pub(super) service: ServiceId,
     pub(super) service_name: String,
     pub(super) slot: Slot,
     pub(super) image: String,
@@ -204,6 +205,7 @@ impl TryFrom<v1::TaskView> for SeenTask {
         let host_ports = view.host_ports.into_iter().map(Port::try_from);
         Ok(SeenTask {
             id: task.id,
+            service: task.service,
             service_name: view.service_name,
             slot: task.slot,
             image: view.image,

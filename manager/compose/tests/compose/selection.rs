@@ -235,3 +235,27 @@ fn warnings_stand_beside_errors_that_they_may_explain() {
         ]
     );
 }
+
+/// A password with a dollar must not become a shorter one without a word.
+#[test]
+fn files_of_variables_say_which_are_not_set() {
+    let files = [
+        ("compose.yml", "services: {web: {image: a, env_file: b.env, command: $A}}"),
+        (".env", "A='pa$word1'\n"),
+        ("b.env", "B=pa$word2\nC='pa$word3'"),
+    ];
+    check(
+        &files,
+        expect![[r#"
+        name: demo
+        services:
+          web:
+            command: "pa$$word1"
+            environment:
+              B: pa
+              C: "pa$$word3"
+            image: a
+        warning: b.env:1:1: variable `word2` is not set; nothing stands in its place; a dollar in single quotes is a dollar
+    "#]],
+    );
+}

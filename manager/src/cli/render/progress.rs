@@ -209,9 +209,11 @@ fn is_given_up(task: &SeenTask, restart: &RestartPolicy, now: Stamp) -> bool {
     restart.condition == RestartCondition::Never || (restart.attempts_max.is_some() && is_overdue)
 }
 
-/// It is not wanted any more, and still there. One on a node that is down is not waited for.
+/// It is not wanted any more, and still there. One on a node that is down is not waited for, and
+/// one that never had a node was never there.
 fn is_stopping(task: &SeenTask) -> bool {
-    task.desired > DesiredState::Running && !task.state.is_terminal() && !task.node_is_down
+    let may_be_there = task.node.is_some() && !task.node_is_down;
+    task.desired > DesiredState::Running && !task.state.is_terminal() && may_be_there
 }
 
 fn summary(well: usize, desired: usize, stopping: usize) -> String {

@@ -54,6 +54,10 @@ fn on_the_way() {
             web.1: running on rasp11
             Waiting"#]],
     );
+    let mut unborn = task(3, 1, TaskState::New, 900);
+    (unborn.node, unborn.desired) = (None, DesiredState::Shutdown);
+    let seen = survey(&goal(1, RestartCondition::Any), &[stays.clone(), unborn], at(1_000));
+    assert_eq!(seen.verdict, Verdict::Converged, "what never had a node is not waited for");
     let mut unreachable = stays;
     unreachable.node_is_down = true;
     unreachable.remark = "its node is down".to_owned();

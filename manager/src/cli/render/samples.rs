@@ -222,6 +222,7 @@ fn odd_kernel() -> Kernel {
 pub(in crate::cli) fn task(id: u64, slot: u32, state: TaskState, since: u64) -> SeenTask {
     SeenTask {
         id: TaskId(id),
+        service: ServiceId(1),
         service_name: "web".to_owned(),
         slot: Slot::Replica(slot),
         image: "redis".to_owned(),

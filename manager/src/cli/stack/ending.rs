@@ -5,6 +5,7 @@ use crate::cli::out;
 use crate::cli::progress::{LOOK_PERIOD, Telling};
 use crate::cli::seen::{SeenService, SeenTask, all};
 use crate::cli::target::Target;
+use common::ServiceId;
 use proto::v1;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,12 +20,13 @@ pub(super) async fn wait(
     telling: Telling,
     limit: Option<Duration>,
 ) -> Result<(), CliError> {
-    let names: BTreeSet<&str> = doomed.iter().map(|it| it.service.spec.name.as_str()).collect();
+    // By their IDs: others may be made under the same names meanwhile.
+    let doomed: BTreeSet<ServiceId> = doomed.iter().map(|it| it.service.id).collect();
     let mut client = target.control().await?;
     let (begun, mut told) = (Instant::now(), Vec::new());
     loop {
         let answer = client.list_tasks(v1::ListTasksRequest::default()).await?.into_inner();
-        let left = left(&names, &all(answer.tasks)?);
+        let left = left(&doomed, &all(answer.tasks)?);
         if left.is_empty() {
             return Ok(());
         }
@@ -47,9 +49,9 @@ fn tasks(count: usize) -> String {
 }
 
 /// Those that can still end: on a node that is down, nobody sees it.
-fn left(doomed: &BTreeSet<&str>, tasks: &[SeenTask]) -> Vec<String> {
+fn left(doomed: &BTreeSet<ServiceId>, tasks: &[SeenTask]) -> Vec<String> {
     let is_left = |it: &&SeenTask| {
-        doomed.contains(it.service_name.as_str()) && !it.state.is_terminal() && !it.node_is_down
+        doomed.contains(&it.service) && !it.state.is_terminal() && !it.node_is_down
     };
     tasks.iter().filter(is_left).map(SeenTask::name).collect()
 }
@@ -69,7 +71,8 @@ mod tests {
             task(4, 4, TaskState::Running, 0),
         ];
         tasks[2].node_is_down = true;
-        tasks[3].service_name = "other".to_owned();
-        assert_eq!(left(&BTreeSet::from(["web"]), &tasks), ["web.1"]);
+        let doomed = BTreeSet::from([tasks[0].service]);
+        tasks[3].service = ServiceId(tasks[0].service.0 + 1);
+        assert_eq!(left(&doomed, &tasks), ["web.1"]);
     }
 }
