@@ -174,19 +174,8 @@ impl<'a> Draft<'a> {
         });
     }
 
-    /// What never had a node leaves nothing to look back at.
     pub fn raise_desired(&mut self, task: TaskId, desired: DesiredState) {
-        self.change(task, |task| {
-            let is_unborn = task.placement.node().is_none();
-            let desired = match desired {
-                DesiredState::Shutdown if is_unborn => DesiredState::Remove,
-                DesiredState::Ready
-                | DesiredState::Running
-                | DesiredState::Shutdown
-                | DesiredState::Remove => desired,
-            };
-            task.desired = task.desired.max(desired);
-        });
+        self.change(task, |task| task.desired = task.desired.max(desired));
     }
 
     pub fn orphan(&mut self, task: TaskId) {

@@ -289,29 +289,3 @@ fn what_did_not_work_is_not_gone_back_to() {
         "#]],
     );
 }
-
-#[test]
-fn what_never_had_a_node_leaves_nothing_behind() {
-    check(
-        "node a
-         service web replicas=1 constraint=node.hostname==b
-         plan
-         update web constraint=node.hostname==a
-         plan
-         plan
-         web.1 running
-         plan",
-        expect![[r#"
-            web.1 new
-            web.1 waits: no suitable node: 1 not matching node.hostname==b
-            --
-            look again in 599998 ms
-            web.1 forgotten
-            web.1 on a new
-            --
-            look again in 599998 ms
-            --
-            look again in 5000 ms
-        "#]],
-    );
-}

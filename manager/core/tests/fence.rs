@@ -123,6 +123,7 @@ fn an_update_of_what_is_cut_off_waits() {
             web.1 on a shutdown
             --
             look again in 11999 ms
+            web.1 waits: waits until its predecessor on a is over for sure
             --
             look again in 587996 ms
             web.1 on b running
