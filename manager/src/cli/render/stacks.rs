@@ -2,6 +2,8 @@
 
 use super::{json_lines, one_line, table};
 use crate::cli::args::format::Format;
+use common::NodeId;
+use common::constraint::Constraint;
 use common::network::NetworkSpec;
 use common::stack::{NetworkPlan, PlannedAction, PlannedNetwork, ReplacedTask, ServicePlan};
 use common::units::display_duration;
@@ -30,6 +32,8 @@ pub(in crate::cli) fn list(stacks: &[v1::StackView], format: Format) -> String {
 pub(in crate::cli) struct Around<'a> {
     pub(in crate::cli) new_files: &'a [String],
     pub(in crate::cli) networks: &'a [NetworkPlan],
+    /// The node on which the command was typed.
+    pub(in crate::cli) here: Option<NodeId>,
 }
 
 pub(in crate::cli) fn plan(
@@ -77,6 +81,12 @@ fn for_people(services: &[ServicePlan], around: &Around<'_>) -> String {
         match &plan.action {
             PlannedAction::Create { spec } => {
                 say(format!("  + {name}: {}", spec.task.container.image.as_given()));
+                // Relative paths hold a service to where they lie.
+                let here = around.here.map(Constraint::of_node);
+                for constraint in &spec.task.constraints {
+                    let note = if here.as_ref() == Some(constraint) { " (this node)" } else { "" };
+                    say(format!("      only where {constraint}{note}"));
+                }
             }
             PlannedAction::Update { old, new, replaced } => {
                 say(format!("  ~ {name}"));
@@ -278,7 +288,14 @@ fn as_json(plan: &ServicePlan) -> Value {
         PlannedAction::Remove { tasks: gone } => ("remove", Vec::new(), tasks(gone)),
         PlannedAction::Orphan => ("leave", Vec::new(), Vec::new()),
     };
-    json!({ "Service": plan.name.as_str(), "Action": action, "Changes": changes, "Tasks": ended })
+    let mut object = json!({
+        "Service": plan.name.as_str(), "Action": action, "Changes": changes, "Tasks": ended,
+    });
+    if let PlannedAction::Create { spec } = &plan.action {
+        let constraints = spec.task.constraints.iter().map(ToString::to_string);
+        object["Constraints"] = constraints.collect();
+    }
+    object
 }
 
 fn network_as_json(plan: &NetworkPlan) -> Value {
@@ -311,6 +328,8 @@ mod tests {
         task.container.env = vec!["A=2".to_owned(), "C=3".to_owned()];
         task.container.stop_grace = Duration::from_millis(1500);
         new.labels.insert("com.docker.stack.image".to_owned(), "web:2".to_owned());
+        let mut held = old.clone();
+        Arc::make_mut(&mut held.task).constraints.push(Constraint::of_node(NodeId(11)));
         let task = ReplacedTask {
             id: TaskId(1),
             name: "web.1".to_owned(),
@@ -318,7 +337,7 @@ mod tests {
         };
         let plan = |name: &str, action| ServicePlan { name: name.parse().expect("a name"), action };
         vec![
-            plan("api", PlannedAction::Create { spec: Box::new(old.clone()) }),
+            plan("api", PlannedAction::Create { spec: Box::new(held) }),
             plan("db", PlannedAction::Keep),
             plan("old", PlannedAction::Remove { tasks: vec![task.clone()] }),
             plan("odd", PlannedAction::Orphan),
@@ -348,7 +367,9 @@ mod tests {
 
     #[test]
     fn plans_for_people() {
-        let around = Around { new_files: &["app_conf".to_owned()], networks: &networks() };
+        let new_files = ["app_conf".to_owned()];
+        let here = Some(NodeId(11));
+        let around = Around { new_files: &new_files, networks: &networks(), here };
         expect![[r#"
               + app_conf: new content
               + back: network
@@ -359,6 +380,8 @@ mod tests {
                   attachable: false -> true
                   encrypted: false -> true
               + api: ghcr.io/me/web:1@sha256:00
+                  only where node.labels.zone==west
+                  only where node.id==000000000000b (this node)
               = db
               - old
                   ends web.1 on rasp11
@@ -373,13 +396,13 @@ mod tests {
             1 to create, 1 to update, 1 to remove, 1 unchanged, 1 left alone, 1 task to replace
         "#]]
         .assert_eq(&plan(&plans(), &around, Format::Table));
-        let nothing = Around { new_files: &[], networks: &[] };
+        let nothing = Around { new_files: &[], networks: &[], here: None };
         assert_eq!(plan(&[], &nothing, Format::Table), "no services\n");
     }
 
     #[test]
     fn plans_for_programs() {
-        let around = Around { new_files: &[], networks: &networks()[..2] };
+        let around = Around { new_files: &[], networks: &networks()[..2], here: None };
         expect![[r#"
             {"Action":"leave","Changes":[],"Service":"odd","Tasks":[]}
             {"Action":"update","Changes":[{"Field":"env[A]","New":"2","Old":"1"},{"Field":"env[B]","New":null,"Old":"2"},{"Field":"env[C]","New":"3","Old":null},{"Field":"image","New":"web:2","Old":"ghcr.io/me/web:1@sha256:00"},{"Field":"stop_grace","New":"1.5s","Old":"3s"}],"Service":"web","Tasks":[{"ID":"0000000000001","Name":"web.1","Node":"rasp11"}]}

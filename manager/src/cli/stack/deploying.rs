@@ -124,6 +124,7 @@ enum Doing {
 }
 
 struct Planned {
+    here: Option<NodeId>,
     services: Vec<ServicePlan>,
     new_files: Vec<String>,
     networks: Vec<NetworkPlan>,
@@ -132,17 +133,22 @@ struct Planned {
 
 impl Planned {
     fn shown(&self, format: Format) -> String {
-        let Planned { services, new_files, networks, reached: _ } = self;
-        stacks::plan(services, &stacks::Around { new_files, networks }, format)
+        let Planned { here, services, new_files, networks, reached: _ } = self;
+        stacks::plan(services, &stacks::Around { new_files, networks, here: *here }, format)
     }
 }
 
-async fn ask(target: &Target, spec: &StackSpec, doing: Doing) -> Result<Planned, CliError> {
+async fn ask(
+    target: &Target,
+    (spec, here): &(StackSpec, Option<NodeId>),
+    doing: Doing,
+) -> Result<Planned, CliError> {
     let plan_only = doing == Doing::Plan;
     let request = v1::DeployStackRequest { spec: Some(v1::StackSpec::from(spec)), plan_only };
     let answer = accept(target.control().await?.deploy_stack(request).await?);
     answer.warnings.iter().for_each(|it| out::warning(it));
     Ok(Planned {
+        here: *here,
         services: all(answer.services)?,
         new_files: answer.new_files,
         networks: all(answer.networks)?,
@@ -150,18 +156,21 @@ async fn ask(target: &Target, spec: &StackSpec, doing: Doing) -> Result<Planned,
     })
 }
 
+/// What is to be, and the node that relative paths mean.
 async fn stack_spec(
     target: &Target,
     loaded: &Loaded,
     (name, prune, chosen): (Name, bool, &[String]),
-) -> Result<StackSpec, CliError> {
+) -> Result<(StackSpec, Option<NodeId>), CliError> {
     let declared = compose::spec::files(loaded).map_err(reading::refused)?;
     let (known, files) = files(target, &name, declared).await?;
-    let around = Around { node: own_node(target).await?, files: &known };
+    let here = own_node(target).await?;
+    let around = Around { node: here, files: &known };
     let specs = compose::spec::services(loaded, &around).map_err(reading::refused)?;
     specs.warnings.iter().for_each(|it| out::warning(&it.to_string()));
     let Specs { services, networks, .. } = specs;
-    Ok(StackSpec { name, services, files, networks, prune, is_partial: !chosen.is_empty() })
+    let is_partial = !chosen.is_empty();
+    Ok((StackSpec { name, services, files, networks, prune, is_partial }, here))
 }
 
 /// Where relative paths lie.
