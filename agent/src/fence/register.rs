@@ -50,33 +50,34 @@ impl Register {
 
     /// The beginning of time where none was ever written.
     pub(super) fn deadline(&self) -> BootTime {
-        let mut nanos = [0; 8];
-        let read =
-            File::open(self.folder.join(DEADLINE)).and_then(|mut it| it.read_exact(&mut nanos));
-        BootTime(read.map_or(0, |()| u64::from_le_bytes(nanos)))
+        BootTime(self.read(DEADLINE).map_or(0, u64::from_le_bytes))
     }
 
-    /// In one piece: eight bytes that lie within a page.
     pub(super) fn set_deadline(&self, deadline: BootTime) -> io::Result<()> {
-        self.make_folder()?;
-        let path = self.folder.join(DEADLINE);
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-        file.write_all_at(&deadline.0.to_le_bytes(), 0)
+        self.write(DEADLINE, &deadline.0.to_le_bytes())
     }
 
     /// The newest watchdog says that it is there.
     pub(super) fn claim(&self, process: u32) -> io::Result<()> {
-        self.make_folder()?;
-        let path = self.folder.join(WATCHDOG);
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-        file.write_all_at(&process.to_le_bytes(), 0)
+        self.write(WATCHDOG, &process.to_le_bytes())
     }
 
     pub(super) fn claimed_by(&self) -> Option<u32> {
-        let mut process = [0; 4];
-        let file = File::open(self.folder.join(WATCHDOG)).ok()?;
-        file.read_exact_at(&mut process, 0).ok()?;
-        Some(u32::from_le_bytes(process))
+        self.read(WATCHDOG).map(u32::from_le_bytes)
+    }
+
+    fn read<const BYTES: usize>(&self, name: &str) -> Option<[u8; BYTES]> {
+        let mut number = [0; BYTES];
+        File::open(self.folder.join(name)).ok()?.read_exact(&mut number).ok()?;
+        Some(number)
+    }
+
+    /// In one piece: eight bytes that lie within a page.
+    fn write(&self, name: &str, number: &[u8]) -> io::Result<()> {
+        self.make_folder()?;
+        let path = self.folder.join(name);
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        file.write_all_at(number, 0)
     }
 
     pub(super) fn entries(&self) -> BTreeMap<ContainerId, Standing> {

@@ -246,7 +246,6 @@ impl<'a> Draft<'a> {
         self.others.push(change);
     }
 
-    /// Asks for another plan at `at`, when something that waits may go on.
     pub(crate) fn hold(&mut self, task: TaskId, why: Waiting) {
         self.held.insert(task, why);
     }
@@ -255,6 +254,7 @@ impl<'a> Draft<'a> {
         std::mem::take(&mut self.held)
     }
 
+    /// Asks for another plan at `at`, when something that waits may go on.
     pub fn wake_at(&mut self, at: Timestamp) {
         self.wake_at = Some(self.wake_at.map_or(at, |it| it.min(at)));
     }
