@@ -226,6 +226,8 @@ fn deployment() {
         ],
         expect![[r#"
             restart: 'no'
+            "restart: unless-stopped\n    deploy: {restart_policy: {condition: any, delay: 5s}}",
+            "restart: on-failure:3\n    deploy: {restart_policy: {condition: on-failure}}",
               Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: Some(Never), delay: None, attempts_max: None, window: None })
             restart: no
               Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: Some(Never), delay: None, attempts_max: None, window: None })
@@ -248,6 +250,14 @@ fn deployment() {
             deploy: {mode: replicated-job, replicas: 2}
               ReplicatedJob { replicas: 2 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } None
             deploy: {mode: global-job}
+              warning: compose.yml:4:14: `restart` is ignored: `deploy.restart_policy` says something else, and wins; leave one of them out
+            restart: unless-stopped
+                deploy: {restart_policy: {condition: any, delay: 5s}}
+              Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: Some(Any), delay: Some(5s), attempts_max: None, window: None })
+            restart: on-failure:3
+                deploy: {restart_policy: {condition: on-failure}}
+              Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: Some(OnFailure), delay: None, attempts_max: None, window: None })
+              warning: compose.yml:4:14: `restart` is ignored: `deploy.restart_policy` says something else, and wins; leave one of them out
               GlobalJob Limits { cpu_nanos: None, memory_bytes: None, pids: None } None
             mem_limit: 512m
                 cpus: 1.5
