@@ -84,6 +84,7 @@ fn mounts() {
         &[
             "volumes: [./a b:/b, ../c:/c:ro, '~/d:/d:rw,z,rshared', .:/e]",
             "volumes: ['data:/a:nocopy', /anonymous, '/only:ro', 'data:/b:cached']",
+            "volumes: ['data:/a:Z', 'data:/b:nocopy,z', '/only:z', '/c:/c:Z']",
             "volumes: [{type: bind, source: x/y, target: /a, bind: {create_host_path: false}}]",
             "volumes: [{type: volume, source: data, target: /a, read_only: yes, volume: {subpath: s}}]",
             "volumes: [{type: tmpfs, target: /a, tmpfs: {size: 64m, mode: 01777}}]",
@@ -105,6 +106,15 @@ fn mounts() {
               Mount { target: "/only", read_only: true, kind: Anonymous { nocopy: false } }
               Mount { target: "/b", read_only: false, kind: Volume { name: "data", nocopy: false, subpath: None } }
               warning: compose.yml:4:57: `consistency` is ignored: it means something on macOS alone
+            volumes: ['data:/a:Z', 'data:/b:nocopy,z', '/only:z', '/c:/c:Z']
+              Mount { target: "/a", read_only: false, kind: Volume { name: "data", nocopy: false, subpath: None } }
+              Mount { target: "/b", read_only: false, kind: Volume { name: "data", nocopy: true, subpath: None } }
+              Mount { target: "/only", read_only: false, kind: Anonymous { nocopy: false } }
+              Mount { target: "/c", read_only: false, kind: Bind { source: "/c", scope: AnyNode, create_host_path: true, propagation: None } }
+              warning: compose.yml:4:15: `selinux` is ignored: files are not labelled anew
+              warning: compose.yml:4:28: `selinux` is ignored: files are not labelled anew
+              warning: compose.yml:4:48: `selinux` is ignored: files are not labelled anew
+              warning: compose.yml:4:59: `selinux` is ignored: files are not labelled anew
             volumes: [{type: bind, source: x/y, target: /a, bind: {create_host_path: false}}]
               Mount { target: "/a", read_only: false, kind: Bind { source: "/srv/my stack: one/x/y", scope: ThisNode, create_host_path: false, propagation: None } }
             volumes: [{type: volume, source: data, target: /a, read_only: yes, volume: {subpath: s}}]
