@@ -226,6 +226,8 @@ fn deployment() {
             "restart: unless-stopped",
             "restart: sometimes",
             "restart: always\n    deploy: {restart_policy: {condition: none, delay: 5s}}",
+            "restart: unless-stopped\n    deploy: {restart_policy: {condition: any, delay: 5s}}",
+            "restart: on-failure:3\n    deploy: {restart_policy: {condition: on-failure}}",
             "scale: 3",
             "scale: 3\n    deploy: {replicas: 4}",
             "deploy: {mode: global}",
@@ -236,8 +238,6 @@ fn deployment() {
         ],
         expect![[r#"
             restart: 'no'
-            "restart: unless-stopped\n    deploy: {restart_policy: {condition: any, delay: 5s}}",
-            "restart: on-failure:3\n    deploy: {restart_policy: {condition: on-failure}}",
               Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: Some(Never), delay: None, attempts_max: None, window: None })
             restart: no
               Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: Some(Never), delay: None, attempts_max: None, window: None })
@@ -250,6 +250,14 @@ fn deployment() {
             restart: always
                 deploy: {restart_policy: {condition: none, delay: 5s}}
               Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: Some(Never), delay: Some(5s), attempts_max: None, window: None })
+              warning: compose.yml:4:14: `restart` is ignored: `deploy.restart_policy` says something else, and wins; leave one of them out
+            restart: unless-stopped
+                deploy: {restart_policy: {condition: any, delay: 5s}}
+              Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: Some(Any), delay: Some(5s), attempts_max: None, window: None })
+            restart: on-failure:3
+                deploy: {restart_policy: {condition: on-failure}}
+              Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: Some(OnFailure), delay: None, attempts_max: None, window: None })
+              warning: compose.yml:4:14: `restart` is ignored: `deploy.restart_policy` says something else, and wins; leave one of them out
             scale: 3
               Replicated { replicas: 3 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } None
             scale: 3
@@ -260,14 +268,6 @@ fn deployment() {
             deploy: {mode: replicated-job, replicas: 2}
               ReplicatedJob { replicas: 2 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } None
             deploy: {mode: global-job}
-              warning: compose.yml:4:14: `restart` is ignored: `deploy.restart_policy` says something else, and wins; leave one of them out
-            restart: unless-stopped
-                deploy: {restart_policy: {condition: any, delay: 5s}}
-              Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: Some(Any), delay: Some(5s), attempts_max: None, window: None })
-            restart: on-failure:3
-                deploy: {restart_policy: {condition: on-failure}}
-              Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: Some(OnFailure), delay: None, attempts_max: None, window: None })
-              warning: compose.yml:4:14: `restart` is ignored: `deploy.restart_policy` says something else, and wins; leave one of them out
               GlobalJob Limits { cpu_nanos: None, memory_bytes: None, pids: None } None
             mem_limit: 512m
                 cpus: 1.5
@@ -298,6 +298,8 @@ fn the_kernel_s_part() {
         &[
             "devices: [/dev/a, '/dev/a:/dev/b', '/dev/a:/dev/b:r', '/dev/a:rw']",
             "devices: ['']",
+            "devices: ['vendor.com/class=name', ttyUSB0]",
+            "devices: [{source: vendor.com/class=name}]",
             "ulimits: {nofile: {soft: 1, hard: -1}, nproc: 5}",
             "ulimits: {nofile: {soft: 1}}",
             "pid: host\n    ipc: shareable",
@@ -311,6 +313,11 @@ fn the_kernel_s_part() {
               [Device { source: "/dev/a", target: "/dev/a", permissions: "rwm" }, Device { source: "/dev/a", target: "/dev/b", permissions: "rwm" }, Device { source: "/dev/a", target: "/dev/b", permissions: "r" }, Device { source: "/dev/a", target: "/dev/a", permissions: "rw" }] {} None None None None
             devices: ['']
               error: compose.yml:4:15: `` is not a device; write SOURCE[:TARGET[:PERMISSIONS]], for example /dev/ttyUSB0:/dev/modem:rw
+            devices: ['vendor.com/class=name', ttyUSB0]
+              error: compose.yml:4:15: `vendor.com/class=name` is no path of a device; ask for what a vendor describes (CDI) under `deploy.resources.reservations.devices`: {driver: cdi, device_ids: [NAME], capabilities: [cdi]}
+            compose.yml:4:40: `ttyUSB0` is no path of a device; write its absolute path, for example /dev/ttyUSB0
+            devices: [{source: vendor.com/class=name}]
+              error: compose.yml:4:15: `vendor.com/class=name` is no path of a device; ask for what a vendor describes (CDI) under `deploy.resources.reservations.devices`: {driver: cdi, device_ids: [NAME], capabilities: [cdi]}
             ulimits: {nofile: {soft: 1, hard: -1}, nproc: 5}
               [] {"nofile": Ulimit { soft: 1, hard: -1 }, "nproc": Ulimit { soft: 5, hard: 5 }} None None None None
             ulimits: {nofile: {soft: 1}}
