@@ -8,6 +8,7 @@ use common::{NodeId, Stamp, Timestamp};
 use manager_core::lookup;
 use manager_core::orchestrator;
 use manager_core::soft::Soft;
+use manager_core::standstill;
 use manager_core::state::State;
 use manager_core::volumes;
 use proto::v1;
@@ -30,6 +31,8 @@ pub struct View {
 pub struct Memory {
     pub latest: BTreeMap<common::TaskId, (Observation, Stamp)>,
     pub waiting: BTreeMap<common::TaskId, String>,
+    /// Why updates do not move that should.
+    pub standstills: BTreeMap<common::ServiceId, String>,
     pub images: BTreeMap<NodeId, Vec<String>>,
     pub clock_offsets: BTreeMap<NodeId, i64>,
 }
@@ -45,13 +48,22 @@ impl Memory {
             if let Some(latest) = leader.soft().ahead_of(task.id, task.status.state) {
                 memory.latest.insert(task.id, latest.clone());
             }
-            if let Some(waiting) = leader.waiting(task.id) {
+            if let Some(waiting) = leader.waiting().get(&task.id) {
                 let pending = Observation::of(TaskState::Pending);
                 memory.latest.insert(task.id, (pending, task.created));
                 memory.waiting.insert(task.id, waiting.in_words(now));
             }
         }
         memory
+    }
+
+    pub fn of_services(leader: &manager_core::leader::Leader, now: Timestamp) -> Memory {
+        let (state, soft, waiting) = (leader.state(), leader.soft(), leader.waiting());
+        let known = standstill::Known { state, soft, waiting, now };
+        let services = state.active_services();
+        let standstills =
+            services.filter_map(|it| Some((it.id, standstill::reason(known, it)?))).collect();
+        Memory { standstills, ..Memory::default() }
     }
 
     pub fn of_nodes(soft: &Soft, state: &State) -> Memory {
@@ -82,6 +94,7 @@ impl View {
             running: count(running),
             desired: count(desired),
             completed: count(orchestrator::completed_slots(&self.state, service)),
+            standstill: self.memory.standstills.get(&service.id).cloned().unwrap_or_default(),
         }
     }
 
