@@ -133,7 +133,11 @@ fn hosts_are_promoted_demoted_and_removed() {
     let lab = Lab::new("roles", 3);
     form_with(&lab, 1, Daemon::Full);
     let first = lab.host(1);
+    let said = first.skep(&["node", "demote", "rasp2"]).ok();
+    assert!(said.contains("Node rasp2 is already a worker."), "{said}");
     first.skep(&["node", "promote", "rasp2", "rasp3"]).ok();
+    let said = first.skep(&["node", "promote", "rasp2"]).ok();
+    assert!(said.contains("Node rasp2 is already a manager."), "{said}");
     lab.wait_for("three managers", SOON, || reachable_managers(first) == 3);
     lab.wait_for("they answer", SOON, || lab.host(3).skep(&["node", "ls"]).is_ok());
     first.skep(&["node", "demote", "rasp3"]).ok();

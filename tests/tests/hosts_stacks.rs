@@ -159,6 +159,12 @@ fn hosts_say_of_a_stack_what_is_wrong() {
     );
     manager.skep(&["stack", "rm", "shop"]).ok();
 
+    let bound = "printf 'services: {web: {image: box:1, volumes: [./data:/data]}}' | \
+                 skep stack plan -c - bound";
+    let told = shell(manager, bound);
+    let holds = |it: &str| it.contains("only where node.id==") && it.ends_with("(this node)");
+    assert!(told.lines().any(holds), "a relative path lies where the command was given: {told}");
+
     let bad = "printf 'services:\\n  web:\\n    imag: box:1\\n' | skep stack deploy -c - bad 2>&1";
     let told = shell(manager, &format!("{bad}; echo code=$?"));
     assert!(told.contains("imag") && told.contains("image") && told.contains("code=2"), "{told}");

@@ -38,6 +38,7 @@ fn external(thing: &mut Node) {
     if entry.node.as_map().is_some_and(Map::is_empty) {
         entry.node = Node::plain(entry.node.at, "true");
     }
+    schema::spell_flag(&mut entry.node);
 }
 
 /// Takes out what has done its work: whoever reads the outcome chooses no profile.

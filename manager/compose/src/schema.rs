@@ -9,6 +9,7 @@ pub(crate) use parts::{INCLUDE, TOP};
 
 use crate::node::{Entry, Node, Value};
 use crate::problem::{Fault, Report, quote};
+use crate::words::truth;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -39,6 +40,8 @@ pub(crate) struct Key {
 pub(crate) enum Shape {
     /// A value, a list of values, or a mapping of names that people choose to values.
     Leaf,
+    /// True or false.
+    Flag,
     Object(&'static Object),
     /// Names that people choose, each with an object.
     Named(&'static Object),
@@ -47,6 +50,10 @@ pub(crate) enum Shape {
 
 const fn yes(name: &'static str) -> Key {
     Key { name, verdict: Verdict::Honoured, shape: Shape::Leaf }
+}
+
+const fn flag(name: &'static str) -> Key {
+    Key { name, verdict: Verdict::Honoured, shape: Shape::Flag }
 }
 
 const fn object(name: &'static str, object: &'static Object) -> Key {
@@ -111,7 +118,7 @@ pub(crate) fn says_nothing(node: &Node) -> bool {
 
 fn check_value(node: &Node, shape: Shape, report: &mut Report) {
     match (shape, &node.value) {
-        (Shape::Leaf, _) | (_, Value::Null | Value::Text(_)) => {}
+        (Shape::Leaf | Shape::Flag, _) | (_, Value::Null | Value::Text(_)) => {}
         (Shape::Object(object), _) => check(node, object, report),
         (Shape::Named(object), Value::Map(map)) => {
             map.values().for_each(|entry| check(&entry.node, object, report));
@@ -124,7 +131,8 @@ fn check_value(node: &Node, shape: Shape, report: &mut Report) {
     }
 }
 
-/// Leaves of a tree what has a meaning: no extensions, and nothing that is ignored.
+/// Leaves of a tree what has a meaning: no extensions, and nothing that is ignored. Flags come in
+/// one spelling, as not every reader takes `True` or `yes` for one.
 pub(crate) fn prune(node: &mut Node, object: &'static Object) {
     let Some(map) = node.as_map_mut() else { return };
     let honoured = |name: &str| object.key(name).filter(|it| it.verdict == Verdict::Honoured);
@@ -138,8 +146,16 @@ pub(crate) fn prune(node: &mut Node, object: &'static Object) {
             (Some(Shape::List(below)), Value::List(list)) => {
                 list.iter_mut().for_each(|item| prune(item, below));
             }
-            (Some(Shape::Leaf | Shape::Named(_) | Shape::List(_)) | None, _) => {}
+            (Some(Shape::Flag), Value::Text(_)) => spell_flag(&mut entry.node),
+            (Some(Shape::Leaf | Shape::Flag | Shape::Named(_) | Shape::List(_)) | None, _) => {}
         }
+    }
+}
+
+/// As it is where it is none.
+pub(crate) fn spell_flag(node: &mut Node) {
+    if let Some(flag) = node.as_text().and_then(truth) {
+        node.value = Node::plain(node.at, if flag { "true" } else { "false" }).value;
     }
 }
 
@@ -235,7 +251,9 @@ pub fn verdict(path: &str) -> Option<Verdict> {
             return Some(key.verdict);
         }
         let (below, sign) = match key.shape {
-            Shape::Leaf => return parts.next().is_none().then_some(Verdict::Honoured),
+            Shape::Leaf | Shape::Flag => {
+                return parts.next().is_none().then_some(Verdict::Honoured);
+            }
             Shape::Object(below) => (below, None),
             Shape::Named(below) => (below, Some("*")),
             Shape::List(below) => (below, Some("[]")),
@@ -265,7 +283,7 @@ fn gather(object: &'static Object, path: &str, found: &mut Vec<(String, Verdict)
         let here = format!("{path}{}", key.name);
         found.push((here.clone(), key.verdict));
         match key.shape {
-            Shape::Leaf => {}
+            Shape::Leaf | Shape::Flag => {}
             Shape::Object(below) => gather(below, &format!("{here}."), found),
             Shape::Named(below) => gather(below, &format!("{here}.*."), found),
             Shape::List(below) => gather(below, &format!("{here}.[]."), found),

@@ -90,7 +90,7 @@ impl Source<'_> {
             update: task::update_policy(deploy.update),
             rollback: task::update_policy(deploy.rollback),
             depends_on: self.depends_on(),
-            ports: self.service.ports.clone(),
+            ports: self.ports(),
             endpoint: deploy.endpoint,
             ..ServiceSpec::new(name?, task::mode(deploy.mode), task)
         })

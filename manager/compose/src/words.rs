@@ -1,4 +1,4 @@
-//! A command in one string, taken apart as a shell would.
+//! What people write in one string: a command, taken apart as a shell would, and yes or no.
 
 /// Blanks part words; quotes and backslashes keep them together. Nothing else is special.
 pub(crate) fn split(text: &str) -> Result<Vec<String>, &'static str> {
@@ -41,6 +41,15 @@ fn double_quoted(rest: &mut std::str::Chars<'_>, word: &mut String) -> Result<()
             },
             c => word.push(c),
         }
+    }
+}
+
+/// Of YAML 1.1 and 1.2, in the spellings that people use.
+pub(crate) fn truth(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "y" => Some(true),
+        "false" | "no" | "off" | "n" => Some(false),
+        _ => None,
     }
 }
 

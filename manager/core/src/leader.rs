@@ -163,9 +163,9 @@ impl Leader {
         &self.soft
     }
 
-    /// Why a task has no node yet.
-    pub fn waiting(&self, task: TaskId) -> Option<&Waiting> {
-        self.waiting.get(&task)
+    /// Why tasks have no node yet.
+    pub fn waiting(&self) -> &BTreeMap<TaskId, Waiting> {
+        &self.waiting
     }
 
     pub fn session_of(&self, node: NodeId) -> Option<SessionId> {

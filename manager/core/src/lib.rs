@@ -34,6 +34,7 @@ mod restart;
 pub mod scheduler;
 pub mod soft;
 pub mod stacks;
+pub mod standstill;
 pub mod state;
 mod update;
 pub mod volume_requests;

@@ -6,7 +6,7 @@
 
 mod verdict;
 
-pub(crate) use verdict::{failure, nobody_has_image};
+pub(crate) use verdict::{failure, last_moved, nobody_has_image};
 
 use crate::draft::Draft;
 use crate::fence;

@@ -194,6 +194,17 @@ async fn set_role(target: &Target, given: Nodes, role: Role) -> Result<(), CliEr
     let mut client = target.control().await?;
     let mut result = Ok(());
     for node in given.nodes {
+        match find(target, vec![node.clone()]).await {
+            Ok((found, _)) if found.iter().all(|it| it.spec.role == role) => {
+                out::line(&nodes::is_already(&node, role))?;
+                continue;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                keep_first(&mut result, error);
+                continue;
+            }
+        }
         let request = v1::UpdateNodeRequest {
             node: node.clone(),
             role: Some(v1::Role::from(role).into()),
@@ -202,10 +213,7 @@ async fn set_role(target: &Target, given: Nodes, role: Role) -> Result<(), CliEr
         match client.update_node(request).await {
             Ok(answer) => {
                 accept(answer).warnings.iter().for_each(|it| out::warning(it));
-                out::line(&match role {
-                    Role::Manager => format!("Node {node} promoted to a manager in the cluster."),
-                    Role::Worker => format!("Manager {node} demoted in the cluster."),
-                })?;
+                out::line(&nodes::is_now(&node, role))?;
             }
             Err(status) => keep_first(&mut result, status.into()),
         }

@@ -18,6 +18,8 @@ pub(super) struct SeenService {
     pub(super) desired: u32,
     /// Of a job.
     pub(super) completed: u32,
+    /// Why its update does not move; empty where it does.
+    pub(super) standstill: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +46,16 @@ pub(super) struct SeenTask {
     pub(super) failure: Option<Failure>,
     /// Why it is not as it should be, or what it is busy with; often empty.
     pub(super) remark: String,
+}
+
+impl SeenService {
+    /// What is wrong with its update; nothing where it goes well, or there is none.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let trouble = self.service.update.as_ref()?.trouble.as_ref().map(ToString::to_string);
+        let standstill = Some(self.standstill.clone()).filter(|it| !it.is_empty());
+        let all: Vec<String> = trouble.into_iter().chain(standstill).collect();
+        (!all.is_empty()).then(|| all.join("; "))
+    }
 }
 
 impl SeenTask {
@@ -164,8 +176,8 @@ impl TryFrom<v1::ServiceView> for SeenService {
     type Error = Malformed;
     fn try_from(view: v1::ServiceView) -> Result<SeenService, Malformed> {
         let service = view.service.ok_or_else(|| missing("service"))?.try_into()?;
-        let v1::ServiceView { running, desired, completed, .. } = view;
-        Ok(SeenService { service, running, desired, completed })
+        let v1::ServiceView { running, desired, completed, standstill, .. } = view;
+        Ok(SeenService { service, running, desired, completed, standstill })
     }
 }
 

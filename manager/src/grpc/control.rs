@@ -7,12 +7,13 @@ use crate::raft::Leadership;
 use crate::seat::Seat;
 use crate::views::{Memory, View, in_reading_order};
 use common::node::Role;
-use common::service::ServiceSpec;
+use common::service::{Service, ServiceSpec};
 use common::task::Task;
-use common::{IdGen, NodeId, ServiceId, Version};
+use common::{IdGen, NodeId, ServiceId, Stamp, Version};
 use manager_core::change::Change;
 use manager_core::lookup;
 use manager_core::requests::{self, NodeUpdate, Refused};
+use manager_core::state::State;
 use proto::v1;
 use proto::v1::control_server::Control;
 use std::sync::Arc;
@@ -120,8 +121,9 @@ impl Control for ControlService {
     ) -> Answer<v1::ListServicesResponse> {
         let manager = manager(&self.seats)?;
         let state = manager.state();
-        let view =
-            View { state: Arc::clone(&state), memory: Memory::default(), now: manager.now() };
+        let now = manager.now();
+        let memory = memory_of_updates(&manager, &state, now).await;
+        let view = View { state: Arc::clone(&state), memory, now };
         let v1::ListServicesRequest { services: given, with_former } = request.into_inner();
         let mut services = Vec::new();
         if given.is_empty() {
@@ -386,6 +388,17 @@ impl Control for ControlService {
     }
 }
 
+/// Services are listed also where the leader is about to be another.
+async fn memory_of_updates(manager: &Manager, state: &State, now: Stamp) -> Memory {
+    let moves = |it: &Arc<Service>| it.update.as_ref().is_some_and(|it| it.state.is_under_way());
+    match manager.leader().filter(|_| state.active_services().any(moves)) {
+        Some(leader) => {
+            leader.ask(move |it| Memory::of_services(it, now.at)).await.unwrap_or_default()
+        }
+        None => Memory::default(),
+    }
+}
+
 fn name_of(view: &v1::ServiceView) -> String {
     let spec = view.service.as_ref().and_then(|it| it.spec.as_ref());
     spec.map(|it| it.name.clone()).unwrap_or_default()
@@ -405,7 +418,7 @@ fn services_of(changes: &[Change]) -> Vec<u64> {
 
 /// The tasks that a request asks for.
 fn select(
-    state: &manager_core::state::State,
+    state: &State,
     request: &v1::ListTasksRequest,
     asked: Option<NodeId>,
 ) -> Result<Vec<Arc<Task>>, Status> {

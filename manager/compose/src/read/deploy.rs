@@ -25,11 +25,7 @@ pub(super) fn deploy(service: &Fields<'_>) -> Deploy {
             .filter(|most| *most > 0),
         limits: limits(service, deploy.as_ref()),
         reservations: reservations(service, deploy.as_ref()),
-        // Read in any case, for its problems.
-        restart: match (policy, restart(service)) {
-            (Some(policy), _) => Some(restart_policy(&policy)),
-            (None, restart) => restart,
-        },
+        restart: restart_by_either(service, policy.map(|it| restart_policy(&it))),
         update: deploy.and_then(|it| it.object("update_config")).map(|it| update(&it)),
         rollback: deploy.and_then(|it| it.object("rollback_config")).map(|it| update(&it)),
     }
@@ -223,6 +219,22 @@ fn restart(service: &Fields<'_>) -> Option<RestartPolicy> {
             Some(RestartPolicy { condition, attempts_max: attempts, ..RestartPolicy::default() })
         }
     }
+}
+
+/// Files that are for single machines as well have both.
+fn restart_by_either(service: &Fields<'_>, policy: Option<RestartPolicy>) -> Option<RestartPolicy> {
+    // Read in any case, for its problems.
+    let restart = restart(service);
+    let Some(policy) = policy else { return restart };
+    let differs = |it: &RestartPolicy| {
+        it.condition != policy.condition
+            || it.attempts_max.is_some() && it.attempts_max != policy.attempts_max
+    };
+    if let Some(node) = service.node("restart").filter(|_| restart.as_ref().is_some_and(differs)) {
+        let text = "`restart` is ignored: `deploy.restart_policy` says something else, and wins";
+        service.reader.warn(Fault::new(node.at, text).hint("leave one of them out"));
+    }
+    Some(policy)
 }
 
 fn restart_policy(fields: &Fields<'_>) -> RestartPolicy {

@@ -7,6 +7,7 @@ use crate::model::Pairs;
 use crate::node::{Map, Node, Position, Sources, Style, Value};
 use crate::problem::{Fault, Report, quote};
 use crate::schema::{Object, Shape, Verdict};
+use crate::words::truth;
 use common::units::{BadQuantity, parse_bytes, parse_cpus, parse_duration};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -106,6 +107,11 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn flag(&self, key: &'static str) -> Option<bool> {
+        debug_assert!(
+            self.object.key(key).is_some_and(|it| matches!(it.shape, Shape::Flag)),
+            "`{key}` of {} is read as a flag, and none in the schema",
+            self.object.name
+        );
         let node = self.node(key)?;
         let flag = node.as_text().and_then(truth);
         if flag.is_none() {
@@ -295,7 +301,7 @@ impl<'a> Fields<'a> {
     fn below(&self, key: &str) -> Option<&'static Object> {
         match self.object.key(key)?.shape {
             Shape::Object(object) | Shape::Named(object) | Shape::List(object) => Some(object),
-            Shape::Leaf => None,
+            Shape::Leaf | Shape::Flag => None,
         }
     }
 }
@@ -312,13 +318,4 @@ fn is_usual(mode: u32) -> bool {
         && [owner, group, others].into_iter().all(reads_what_it_writes)
         && group & !owner == 0
         && others & !group == 0
-}
-
-/// Of YAML 1.1 and 1.2, in the spellings that people use.
-pub(super) fn truth(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "yes" | "on" | "y" => Some(true),
-        "false" | "no" | "off" | "n" => Some(false),
-        _ => None,
-    }
 }

@@ -94,11 +94,27 @@ fn device(fields: &Fields<'_>) -> Option<Device> {
         fields.reader.error(Fault::new(fields.at(), "a device wants a `source`"));
         return None;
     };
+    if !source.starts_with('/') {
+        let fault = Fault::new(fields.at(), format!("{} is no path of a device", quote(&source)));
+        fields.reader.error(fault.hint(match is_of_vendor(&source) {
+            true => {
+                "ask for what a vendor describes (CDI) under `deploy.resources.reservations.devices`: \
+                 {driver: cdi, device_ids: [NAME], capabilities: [cdi]}"
+            }
+            false => "write its absolute path, for example /dev/ttyUSB0",
+        }));
+        return None;
+    }
     Some(Device {
         target: fields.word("target").unwrap_or_else(|| source.clone()),
         source,
         permissions: fields.word("permissions").unwrap_or_else(|| "rwm".to_owned()),
     })
+}
+
+/// `vendor.com/class=name`
+fn is_of_vendor(source: &str) -> bool {
+    source.split_once('/').is_some_and(|(vendor, rest)| !vendor.is_empty() && rest.contains('='))
 }
 
 fn ulimits(fields: &Fields<'_>) -> BTreeMap<String, Ulimit> {

@@ -1,9 +1,10 @@
 //! Networks, volumes, configs and secrets.
 
-use super::fields::{Fields, truth};
+use super::fields::Fields;
 use crate::model::{AddressPool, Content, File, Network, Owner, Subnet, Volume};
 use crate::node::{Node, Value};
 use crate::problem::{Fault, quote};
+use crate::words::truth;
 use common::secret::Secret;
 use common::volume::VolumePolicy;
 use std::collections::BTreeMap;

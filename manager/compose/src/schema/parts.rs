@@ -1,7 +1,7 @@
 //! The keys of a file itself, and of what it declares beside services.
 
 use super::service::SERVICE;
-use super::{Key, Object, ignored, list, named, object, refused, yes};
+use super::{Key, Object, flag, ignored, list, named, object, refused, yes};
 
 const MODELS: &str = "no models are run here; run them as services with an image";
 const OWN_STORE: &str = "the cluster keeps secrets and configs itself";
@@ -32,10 +32,10 @@ pub(crate) static NETWORK: Object = Object {
         yes("name"),
         yes("driver"),
         yes("driver_opts"),
-        yes("attachable"),
-        yes("internal"),
-        yes("enable_ipv4"),
-        yes("enable_ipv6"),
+        flag("attachable"),
+        flag("internal"),
+        flag("enable_ipv4"),
+        flag("enable_ipv6"),
         yes("labels"),
         object("external", &EXTERNAL),
         object("ipam", &IPAM),

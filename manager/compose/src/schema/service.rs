@@ -1,6 +1,6 @@
 //! The keys of a service.
 
-use super::{Object, ignored, list, named, object, refused, yes};
+use super::{Object, flag, ignored, list, named, object, refused, yes};
 
 const BUILD: &str =
     "images are pulled, never built here; without `image`, STACK-SERVICE is the image's name";
@@ -56,7 +56,7 @@ pub(crate) static SERVICE: Object = Object {
         object("healthcheck", &HEALTHCHECK),
         yes("hostname"),
         yes("image"),
-        yes("init"),
+        flag("init"),
         yes("ipc"),
         ignored("isolation", WINDOWS),
         yes("label_file"),
@@ -71,7 +71,7 @@ pub(crate) static SERVICE: Object = Object {
         refused("models", "no models are run here; run them as services with an image"),
         yes("network_mode"),
         named("networks", &ATTACHMENT),
-        yes("oom_kill_disable"),
+        flag("oom_kill_disable"),
         yes("oom_score_adj"),
         yes("pid"),
         yes("pids_limit"),
@@ -79,25 +79,25 @@ pub(crate) static SERVICE: Object = Object {
         list("ports", &PORT),
         refused("post_start", HOOKS),
         refused("pre_stop", HOOKS),
-        yes("privileged"),
+        flag("privileged"),
         yes("profiles"),
         refused("provider", "only containers are run here"),
         yes("pull_policy"),
         ignored("pull_refresh_after", "an image is looked up when its service is deployed"),
-        yes("read_only"),
+        flag("read_only"),
         yes("restart"),
         yes("runtime"),
         yes("scale"),
         list("secrets", &GRANT),
         yes("security_opt"),
         yes("shm_size"),
-        yes("stdin_open"),
+        flag("stdin_open"),
         yes("stop_grace_period"),
         yes("stop_signal"),
         yes("storage_opt"),
         yes("sysctls"),
         yes("tmpfs"),
-        yes("tty"),
+        flag("tty"),
         named("ulimits", &ULIMIT),
         refused("use_api_socket", "the engine's socket is handed to a container by a bind mount"),
         yes("user"),
@@ -107,7 +107,7 @@ pub(crate) static SERVICE: Object = Object {
         list("volumes", &MOUNT),
         refused("volumes_from", "name the volumes under the `volumes` of both services"),
         yes("working_dir"),
-        yes("x-at-most-one"),
+        flag("x-at-most-one"),
     ],
 };
 
@@ -120,7 +120,7 @@ static DEPENDENCY: Object = Object {
     name: "a dependency",
     keys: &[
         yes("condition"),
-        yes("required"),
+        flag("required"),
         ignored("restart", "a service is not restarted because another one was"),
     ],
 };
@@ -129,7 +129,7 @@ static DEVICE: Object =
     Object { name: "a device", keys: &[yes("source"), yes("target"), yes("permissions")] };
 
 static ENV_FILE: Object =
-    Object { name: "an `env_file`", keys: &[yes("path"), yes("required"), yes("format")] };
+    Object { name: "an `env_file`", keys: &[yes("path"), flag("required"), yes("format")] };
 
 static EXTENDS: Object = Object { name: "`extends`", keys: &[yes("service"), yes("file")] };
 
@@ -142,7 +142,7 @@ static HEALTHCHECK: Object = Object {
         yes("retries"),
         yes("start_period"),
         yes("start_interval"),
-        yes("disable"),
+        flag("disable"),
     ],
 };
 
@@ -184,7 +184,7 @@ static MOUNT: Object = Object {
         yes("type"),
         yes("source"),
         yes("target"),
-        yes("read_only"),
+        flag("read_only"),
         ignored("consistency", "it means something on macOS alone"),
         object("bind", &BIND),
         object("volume", &VOLUME_MOUNT),
@@ -196,9 +196,9 @@ static MOUNT: Object = Object {
 static BIND: Object = Object {
     name: "`bind`",
     keys: &[
-        yes("create_host_path"),
+        flag("create_host_path"),
         yes("propagation"),
-        yes("x-this-node"),
+        flag("x-this-node"),
         ignored("recursive", "what is mounted below the folder comes along"),
         ignored("selinux", "files are not labelled anew"),
     ],
@@ -207,7 +207,7 @@ static BIND: Object = Object {
 static VOLUME_MOUNT: Object = Object {
     name: "`volume`",
     keys: &[
-        yes("nocopy"),
+        flag("nocopy"),
         yes("subpath"),
         ignored("labels", "labels belong to the top-level `volumes`"),
     ],

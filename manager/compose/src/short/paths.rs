@@ -44,7 +44,7 @@ fn read_volume(item: &Node, given: &str) -> Result<Node, String> {
         ("target", Node::quoted(at, target)),
     ];
     entries.extend(source.map(|source| ("source", Node::quoted(at, source))));
-    let mut bind = vec![("create_host_path", Node::plain(at, "true"))];
+    let mut bind = Vec::new();
     let mut volume = Vec::new();
     // Said in any case: `rw` in a later file takes back the `ro` of an earlier one.
     let mut read_only = "false";
@@ -65,8 +65,13 @@ fn read_volume(item: &Node, given: &str) -> Result<Node, String> {
     }
     entries.push(("read_only", Node::plain(at, read_only)));
     if is_path {
+        bind.push(("create_host_path", Node::plain(at, "true")));
+    }
+    // Of a volume it says nothing, and whoever wrote it is told.
+    if !bind.is_empty() {
         entries.push(("bind", Node::map_of(at, bind)));
-    } else if !volume.is_empty() {
+    }
+    if !is_path && !volume.is_empty() {
         entries.push(("volume", Node::map_of(at, volume)));
     }
     Ok(Node::map_of(at, entries))

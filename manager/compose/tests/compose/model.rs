@@ -84,6 +84,7 @@ fn mounts() {
         &[
             "volumes: [./a b:/b, ../c:/c:ro, '~/d:/d:rw,z,rshared', .:/e]",
             "volumes: ['data:/a:nocopy', /anonymous, '/only:ro', 'data:/b:cached']",
+            "volumes: ['data:/a:Z', 'data:/b:nocopy,z', '/only:z', '/c:/c:Z']",
             "volumes: [{type: bind, source: x/y, target: /a, bind: {create_host_path: false}}]",
             "volumes: [{type: volume, source: data, target: /a, read_only: yes, volume: {subpath: s}}]",
             "volumes: [{type: tmpfs, target: /a, tmpfs: {size: 64m, mode: 01777}}]",
@@ -105,6 +106,15 @@ fn mounts() {
               Mount { target: "/only", read_only: true, kind: Anonymous { nocopy: false } }
               Mount { target: "/b", read_only: false, kind: Volume { name: "data", nocopy: false, subpath: None } }
               warning: compose.yml:4:57: `consistency` is ignored: it means something on macOS alone
+            volumes: ['data:/a:Z', 'data:/b:nocopy,z', '/only:z', '/c:/c:Z']
+              Mount { target: "/a", read_only: false, kind: Volume { name: "data", nocopy: false, subpath: None } }
+              Mount { target: "/b", read_only: false, kind: Volume { name: "data", nocopy: true, subpath: None } }
+              Mount { target: "/only", read_only: false, kind: Anonymous { nocopy: false } }
+              Mount { target: "/c", read_only: false, kind: Bind { source: "/c", scope: AnyNode, create_host_path: true, propagation: None } }
+              warning: compose.yml:4:15: `selinux` is ignored: files are not labelled anew
+              warning: compose.yml:4:28: `selinux` is ignored: files are not labelled anew
+              warning: compose.yml:4:48: `selinux` is ignored: files are not labelled anew
+              warning: compose.yml:4:59: `selinux` is ignored: files are not labelled anew
             volumes: [{type: bind, source: x/y, target: /a, bind: {create_host_path: false}}]
               Mount { target: "/a", read_only: false, kind: Bind { source: "/srv/my stack: one/x/y", scope: ThisNode, create_host_path: false, propagation: None } }
             volumes: [{type: volume, source: data, target: /a, read_only: yes, volume: {subpath: s}}]
@@ -216,6 +226,8 @@ fn deployment() {
             "restart: unless-stopped",
             "restart: sometimes",
             "restart: always\n    deploy: {restart_policy: {condition: none, delay: 5s}}",
+            "restart: unless-stopped\n    deploy: {restart_policy: {condition: any, delay: 5s}}",
+            "restart: on-failure:3\n    deploy: {restart_policy: {condition: on-failure}}",
             "scale: 3",
             "scale: 3\n    deploy: {replicas: 4}",
             "deploy: {mode: global}",
@@ -238,6 +250,14 @@ fn deployment() {
             restart: always
                 deploy: {restart_policy: {condition: none, delay: 5s}}
               Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: Some(Never), delay: Some(5s), attempts_max: None, window: None })
+              warning: compose.yml:4:14: `restart` is ignored: `deploy.restart_policy` says something else, and wins; leave one of them out
+            restart: unless-stopped
+                deploy: {restart_policy: {condition: any, delay: 5s}}
+              Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: Some(Any), delay: Some(5s), attempts_max: None, window: None })
+            restart: on-failure:3
+                deploy: {restart_policy: {condition: on-failure}}
+              Replicated { replicas: 1 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } Some(RestartPolicy { condition: Some(OnFailure), delay: None, attempts_max: None, window: None })
+              warning: compose.yml:4:14: `restart` is ignored: `deploy.restart_policy` says something else, and wins; leave one of them out
             scale: 3
               Replicated { replicas: 3 } Limits { cpu_nanos: None, memory_bytes: None, pids: None } None
             scale: 3
@@ -278,6 +298,8 @@ fn the_kernel_s_part() {
         &[
             "devices: [/dev/a, '/dev/a:/dev/b', '/dev/a:/dev/b:r', '/dev/a:rw']",
             "devices: ['']",
+            "devices: ['vendor.com/class=name', ttyUSB0]",
+            "devices: [{source: vendor.com/class=name}]",
             "ulimits: {nofile: {soft: 1, hard: -1}, nproc: 5}",
             "ulimits: {nofile: {soft: 1}}",
             "pid: host\n    ipc: shareable",
@@ -291,6 +313,11 @@ fn the_kernel_s_part() {
               [Device { source: "/dev/a", target: "/dev/a", permissions: "rwm" }, Device { source: "/dev/a", target: "/dev/b", permissions: "rwm" }, Device { source: "/dev/a", target: "/dev/b", permissions: "r" }, Device { source: "/dev/a", target: "/dev/a", permissions: "rw" }] {} None None None None
             devices: ['']
               error: compose.yml:4:15: `` is not a device; write SOURCE[:TARGET[:PERMISSIONS]], for example /dev/ttyUSB0:/dev/modem:rw
+            devices: ['vendor.com/class=name', ttyUSB0]
+              error: compose.yml:4:15: `vendor.com/class=name` is no path of a device; ask for what a vendor describes (CDI) under `deploy.resources.reservations.devices`: {driver: cdi, device_ids: [NAME], capabilities: [cdi]}
+            compose.yml:4:40: `ttyUSB0` is no path of a device; write its absolute path, for example /dev/ttyUSB0
+            devices: [{source: vendor.com/class=name}]
+              error: compose.yml:4:15: `vendor.com/class=name` is no path of a device; ask for what a vendor describes (CDI) under `deploy.resources.reservations.devices`: {driver: cdi, device_ids: [NAME], capabilities: [cdi]}
             ulimits: {nofile: {soft: 1, hard: -1}, nproc: 5}
               [] {"nofile": Ulimit { soft: 1, hard: -1 }, "nproc": Ulimit { soft: 5, hard: 5 }} None None None None
             ulimits: {nofile: {soft: 1}}

@@ -67,13 +67,53 @@ fn that_nothing_is_served_yet_is_told_once_and_to_whom_it_concerns() {
     let served = "ports and networks are kept, and not served yet";
     for (services, expected) in [
         ("{a: {image: a, network_mode: none}, b: {image: b, network_mode: host}}", vec![]),
-        ("{a: {image: a, network_mode: host, ports: ['80:80']}}", vec![served]),
         ("{a: {image: a}, b: {image: b, ports: ['80:80']}}", vec![served]),
     ] {
         let specs = specs(&loaded(&format!("services: {services}"), |_| {})).expect("it fits");
         let warnings: Vec<String> = specs.warnings.iter().map(ToString::to_string).collect();
         assert_eq!(warnings, expected, "{services}");
     }
+}
+
+#[test]
+fn what_a_network_cannot_give() {
+    check(
+        &[
+            "network_mode: host\n    ports: ['80:80']",
+            "network_mode: none\n    ports: ['80:80']",
+            "networks: {n: {ipv4_address: 10.0.0.2, ipv6_address: 'fd00::2'}}\n    scale: 2",
+            "networks: {n: {ipv4_address: 10.0.0.2}}\n    deploy: {mode: global}",
+            "networks: {n: {aliases: [x]}}\n    deploy: {mode: global}",
+        ],
+        expect![[r#"
+            network_mode: host
+                ports: ['80:80']
+              task.container.network = "Host"
+              task.networks = {}
+              warning: compose.yml:5:5: `ports` is ignored: on the host's network, the ports are those that the program opens on its node; leave it out, or let the service join the stack's networks
+            network_mode: none
+                ports: ['80:80']
+              task.container.network = "None"
+              task.networks = {}
+              warning: compose.yml:5:5: `ports` is ignored: without a network, nothing reaches the service; leave it out, or let the service join the stack's networks
+            networks: {n: {ipv4_address: 10.0.0.2, ipv6_address: 'fd00::2'}}
+                scale: 2
+              error: compose.yml:4:20: `ipv4_address` is one task's, and this service has 2 tasks; leave it out: the service is found by its name; or have one replica
+            compose.yml:4:44: `ipv6_address` is one task's, and this service has 2 tasks; leave it out: the service is found by its name; or have one replica
+            networks: {n: {ipv4_address: 10.0.0.2}}
+                deploy: {mode: global}
+              error: compose.yml:4:20: `ipv4_address` is one task's, and this service has a task on every node; leave it out: the service is found by its name; or have one replica
+            networks: {n: {aliases: [x]}}
+                deploy: {mode: global}
+              mode = "Global"
+              task.networks.demo_n.aliases = ["x","a"]
+              task.networks.demo_n.driver_options = {}
+              task.networks.demo_n.ipv4_address = null
+              task.networks.demo_n.ipv6_address = null
+              task.networks.demo_n.links = {}
+              task.networks.demo_n.priority = 0
+        "#]],
+    );
 }
 
 #[test]
@@ -101,11 +141,10 @@ fn networks_of_their_own() {
         demo_a of a
           labels.com.docker.stack.image = "a"
           labels.com.docker.stack.namespace = "demo"
-          ports = [{"host_ip":null,"mode":"Ingress","protocol":"Tcp","published":80,"target":80}]
           stack = "demo"
           task.container.labels.com.docker.stack.namespace = "demo"
           task.container.network = "Host"
-        warning: ports and networks are kept, and not served yet
+        warning: compose.yml:1:41: `ports` is ignored: on the host's network, the ports are those that the program opens on its node; leave it out, or let the service join the stack's networks
     "#]]
     .assert_eq(&shown(specs(&loaded(text, |_| {}))));
 }

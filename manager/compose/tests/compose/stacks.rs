@@ -2,7 +2,7 @@
 
 use crate::door::{Memory, request, shown};
 use compose::{Loaded, Problems, Request};
-use expect_test::{ExpectFile, expect_file};
+use expect_test::{ExpectFile, expect, expect_file};
 use std::path::{Path, PathBuf};
 
 pub(crate) const EXAMPLES: [(&str, &str); 7] = [
@@ -91,6 +91,45 @@ fn odd_values_survive_printing() {
         assert_eq!(loaded.project.services["a"].environment["E"], value);
         survives_printing(value, &request, &loaded);
     }
+}
+
+/// Whatever else knows YAML or JSON takes `True` or `yes` for text.
+#[test]
+fn flags_have_one_spelling() {
+    let request = request(&["compose.yml"]);
+    let text = "services:\n  a:\n    image: a\n    init: True\n    tty: yes\n    read_only: OFF\n    \
+                environment: {D: True}\n    volumes: [{type: volume, target: /v, source: v, \
+                volume: {nocopy: 'on'}}]\nvolumes: {v: {external: TRUE}}\n";
+    let loaded = compose::load(&request, &Memory::of(&[("compose.yml", text)]));
+    let loaded = loaded.expect("it is a project");
+    survives_printing("flags", &request, &loaded);
+    expect![[r#"
+        name: demo
+        services:
+          a:
+            environment:
+              D: True
+            image: a
+            init: true
+            read_only: false
+            tty: true
+            volumes:
+              - source: v
+                target: /v
+                type: volume
+                volume:
+                  nocopy: true
+        volumes:
+          v:
+            external: true
+    "#]]
+    .assert_eq(&loaded.render());
+    let json: serde_json::Value = loaded.render_json().parse().expect("JSON is printed");
+    let service = &json["services"]["a"];
+    let flags = [&service["init"], &service["tty"], &service["read_only"]];
+    assert_eq!(flags.map(serde_json::Value::as_bool), [Some(true), Some(true), Some(false)]);
+    // It is text to the program that reads it.
+    assert_eq!(service["environment"]["D"], "True");
 }
 
 /// Also where nothing is left of a value that there was.

@@ -134,6 +134,11 @@ fn set_state(
     draft.push(Change::SetUpdateState { service: service.id, number, state, trouble });
 }
 
+/// When it came further, which is more than the pause between two slots.
+pub(crate) fn last_moved(service: &Service, update: &Update, ran: Option<Timestamp>) -> Timestamp {
+    ran.unwrap_or_default().max(update.since.at) + policy(service).delay
+}
+
 /// Notices that an update is through, or does not move any more. Answers when to look again.
 pub(super) fn on_progress(
     draft: &mut Draft<'_>,
@@ -173,8 +178,8 @@ pub(super) fn on_progress(
         set_state(draft, service, update.state.completed(), None);
         return None;
     }
-    let moved = ran.unwrap_or_default().max(update.since.at);
-    let at = moved + policy.delay + policy.progress_deadline;
+    let moved = last_moved(service, update, ran);
+    let at = moved + policy.progress_deadline;
     if at > draft.now.at {
         return Some(at);
     }

@@ -19,6 +19,7 @@
 //! settle                   every agent does what it is told, as long as there is something
 //! advance 5s
 //! plan
+//! why web                  what is told of an update that does not move
 //! ```
 
 mod settings;
@@ -36,11 +37,13 @@ use manager_core::draft::Draft;
 use manager_core::invariants;
 use manager_core::planner::Planner;
 use manager_core::requests;
+use manager_core::scheduler::Waiting;
 use manager_core::soft::Soft;
+use manager_core::standstill;
 use manager_core::state::State;
 use manager_core::volume_requests::{self, Removal};
 use settings::{configure, generic, pairs};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +52,7 @@ struct World {
     state: State,
     soft: Soft,
     planner: Planner,
+    waiting: BTreeMap<TaskId, Waiting>,
     ids: IdGen,
     now: Timestamp,
     version: u64,
@@ -61,6 +65,7 @@ pub(super) fn play(story: &str) -> String {
         state: State::default(),
         soft: Soft::default(),
         planner: Planner::new(1_000),
+        waiting: BTreeMap::new(),
         ids: IdGen::from_seed(1),
         now: Timestamp(1_000_000),
         version: 0,
@@ -135,6 +140,13 @@ impl World {
                 self.now = self.now + parse_duration(duration).expect("a duration");
             }
             ["plan"] => self.plan(),
+            ["why", name] => {
+                let World { state, soft, waiting, now, .. } = &*self;
+                let known = standstill::Known { state, soft, waiting, now: *now };
+                let service = state.service_named(name).expect("a service");
+                let told = standstill::reason(known, service);
+                self.show(&[told.unwrap_or_else(|| "all is well".to_owned())]);
+            }
             [slot, state] => self.observe(slot, state),
             other => panic!("no such happening: {other:?}"),
         }
@@ -162,6 +174,9 @@ impl World {
             let stamp = self.stamp();
             let draft = Draft::new(&self.state, &self.soft, stamp, &mut self.ids);
             let plan = self.planner.plan(draft);
+            // As the leader does.
+            self.waiting.retain(|id, _| self.state.task(*id).is_some_and(|it| it.is_prepared()));
+            self.waiting.extend(plan.waiting.clone());
             if plan.changes.is_empty() {
                 if let Some(at) = plan.wake_at {
                     lines.push(format!("look again in {} ms", at.0.saturating_sub(self.now.0)));

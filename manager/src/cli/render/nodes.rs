@@ -6,6 +6,7 @@ use crate::cli::args::format::Format;
 use crate::cli::seen::{SeenNode, SeenState, availability_word, manager_word};
 use common::Stamp;
 use common::calendar::rfc3339;
+use common::node::Role;
 use common::resources::display_cpus;
 use common::units::{display_age, display_bytes, display_duration};
 use proto::v1::node_view::ManagerStatus;
@@ -129,6 +130,22 @@ fn architecture(node: &SeenNode) -> String {
     match &platform.variant {
         Some(variant) => format!("{}/{variant}", platform.arch),
         None => platform.arch.clone(),
+    }
+}
+
+/// In Swarm's words.
+pub(in crate::cli) fn is_now(node: &str, role: Role) -> String {
+    match role {
+        Role::Manager => format!("Node {node} promoted to a manager in the cluster."),
+        Role::Worker => format!("Manager {node} demoted in the cluster."),
+    }
+}
+
+/// Where it was that before.
+pub(in crate::cli) fn is_already(node: &str, role: Role) -> String {
+    match role {
+        Role::Manager => format!("Node {node} is already a manager."),
+        Role::Worker => format!("Node {node} is already a worker."),
     }
 }
 

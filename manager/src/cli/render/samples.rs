@@ -39,7 +39,7 @@ fn service(id: u64, name: &str, mode: Mode, task: TaskSpec) -> SeenService {
     let spec = ServiceSpec::new(name.parse().expect("a name"), mode, task);
     let mut service = Service::new(ServiceId(id), spec, Version(12), at(0));
     service.updated = at(60);
-    SeenService { service, running: 1, desired: 3, completed: 0 }
+    SeenService { service, running: 1, desired: 3, completed: 0, standstill: String::new() }
 }
 
 fn port(published: u16, mode: PortMode) -> Port {

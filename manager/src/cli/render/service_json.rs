@@ -224,7 +224,7 @@ impl<'a> ServiceJson<'a> {
             updated_at: rfc3339(service.updated.wall),
             spec: SpecJson::of(&service.spec),
             previous_spec: service.former.last().map(|it| SpecJson::of(&it.spec)),
-            update_status: service.update.as_ref().map(ProgressJson::of),
+            update_status: service.update.as_ref().map(|it| ProgressJson::of(it, seen.trouble())),
             service_status: StatusJson {
                 running_tasks: seen.running,
                 desired_tasks: seen.desired,
@@ -235,12 +235,9 @@ impl<'a> ServiceJson<'a> {
 }
 
 impl ProgressJson {
-    fn of(update: &Update) -> ProgressJson {
+    fn of(update: &Update, trouble: Option<String>) -> ProgressJson {
         let is_over = !update.state.is_under_way();
-        let message = match (&update.trouble, update.state) {
-            (Some(trouble), _) => trouble.to_string(),
-            (None, state) => message(state).to_owned(),
-        };
+        let message = trouble.unwrap_or_else(|| message(update.state).to_owned());
         ProgressJson {
             state: update.state.as_str(),
             started_at: rfc3339(update.started.wall),
@@ -365,7 +362,10 @@ impl RestartJson {
 mod tests {
     use super::*;
     use crate::cli::render::samples::{full_service, odd_service, plain_service};
+    use common::Stamp;
+    use common::update::UpdateTrouble;
     use expect_test::expect_file;
+    use std::time::Duration;
 
     #[test]
     fn the_shape_is_docker_s() {
@@ -373,5 +373,27 @@ mod tests {
         expect_file!["expected/service_inspect_full.json"].assert_eq(&inspect(&[full_service()]));
         expect_file!["expected/service_inspect_odd.json"].assert_eq(&inspect(&[odd_service()]));
         assert_eq!(inspect(&[]), "[]\n");
+    }
+    #[test]
+    fn an_update_says_why_it_does_not_move() {
+        use UpdateState::{Paused, RollingBack, Updating};
+        let stuck = Some(UpdateTrouble::NoProgress { for_at_least: Duration::from_secs(600) });
+        let still = "no progress for 90 s; web.1: no suitable node: 2 down";
+        for (state, trouble, standstill, message) in [
+            (Updating, None, "", "update in progress"),
+            (Updating, None, still, still),
+            (Paused, stuck.clone(), "", "no progress for 600 s"),
+            (RollingBack, stuck, still, &format!("no progress for 600 s; {still}")),
+        ] {
+            let (started, since) = (Stamp::default(), Stamp::default());
+            let mut seen = plain_service();
+            seen.service.update = Some(Update { state, started, since, base: None, trouble });
+            seen.standstill = standstill.to_owned();
+            let json: serde_json::Value = inspect(&[seen.clone()]).parse().expect("it is JSON");
+            assert_eq!(json[0]["UpdateStatus"]["Message"], message);
+            let page = crate::cli::render::service_page::pretty(&seen);
+            let is_told = page.contains(&format!(" Message:\t{message}\n"));
+            assert_eq!(is_told, seen.trouble().is_some(), "{page}");
+        }
     }
 }

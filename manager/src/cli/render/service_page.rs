@@ -108,7 +108,7 @@ fn update_status(page: &mut Page, service: &SeenService) {
     if !update.state.is_under_way() {
         page.line(" Completed", rfc3339(update.since.wall));
     }
-    page.optional(" Message", update.trouble.as_ref());
+    page.optional(" Message", service.trouble());
 }
 
 fn grants(page: &mut Page, grants: &[Grant]) {
