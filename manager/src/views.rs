@@ -102,15 +102,16 @@ impl View {
         let spec = self.state.task_spec(task);
         let node = task.placement.node();
         let known = node.and_then(|it| self.state.node(it));
-        let latest = self.memory.latest.get(&task.id).cloned().or_else(|| self.passed_over(task));
+        let passed_over = self.passed_over(task);
+        let latest = self.memory.latest.get(&task.id).or(passed_over.as_ref());
         let node_name = node.map_or_else(String::new, |it| lookup::node_name(&self.state, it));
         v1::TaskView {
             task: Some(v1::Task::from(task)),
             service_name: lookup::service_name(&self.state, task.service),
             node_name,
             image: spec.map_or_else(String::new, |it| it.container.image.as_given().to_owned()),
-            latest: latest.as_ref().map(|(observed, _)| v1::Observation::from(observed)),
-            latest_since: latest.as_ref().map(|(_, since)| v1::Stamp::from(since)),
+            latest: latest.map(|(observed, _)| v1::Observation::from(observed)),
+            latest_since: latest.map(|(_, since)| v1::Stamp::from(since)),
             host_ports: self.host_ports(task),
             notice: self.notice(task, spec.map(|it| &**it), known.map(|it| &**it)),
             node_down_reason: known.map_or_else(String::new, |it| down_reason(it)),

@@ -163,7 +163,7 @@ impl Leader {
         &self.soft
     }
 
-    /// Why tasks have no node yet.
+    /// Why tasks have no node yet, or are ready and not started.
     pub fn waiting(&self) -> &BTreeMap<TaskId, Waiting> {
         &self.waiting
     }
@@ -476,9 +476,7 @@ impl Leader {
             }
         }
         let plan = self.planner.plan(draft);
-        // A plan looks only at services that changed, and tells of no others who is ready and held.
-        self.waiting.retain(|task, _| state.task(*task).is_some_and(|it| it.is_prepared()));
-        self.waiting.extend(plan.waiting);
+        plan.tell_who_waits(&mut self.waiting, &state);
         self.plan_at = plan.wake_at;
         self.plan_due = plan.unfinished;
         if !plan.changes.is_empty() {

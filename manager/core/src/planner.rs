@@ -36,6 +36,15 @@ pub struct Plan {
     pub unfinished: bool,
 }
 
+impl Plan {
+    /// Keeps up to date who waits. A plan looks only at services that changed, and tells of no
+    /// others who is ready and held.
+    pub fn tell_who_waits(&self, waiting: &mut BTreeMap<TaskId, Waiting>, state: &State) {
+        waiting.retain(|task, _| state.task(*task).is_some_and(|it| it.is_prepared()));
+        waiting.extend(self.waiting.iter().map(|(task, why)| (*task, why.clone())));
+    }
+}
+
 impl Planner {
     pub fn new(created_max: usize) -> Planner {
         Planner {

@@ -174,9 +174,7 @@ impl World {
             let stamp = self.stamp();
             let draft = Draft::new(&self.state, &self.soft, stamp, &mut self.ids);
             let plan = self.planner.plan(draft);
-            // As the leader does.
-            self.waiting.retain(|id, _| self.state.task(*id).is_some_and(|it| it.is_prepared()));
-            self.waiting.extend(plan.waiting.clone());
+            plan.tell_who_waits(&mut self.waiting, &self.state);
             if plan.changes.is_empty() {
                 if let Some(at) = plan.wake_at {
                     lines.push(format!("look again in {} ms", at.0.saturating_sub(self.now.0)));

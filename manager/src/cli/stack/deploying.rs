@@ -77,8 +77,9 @@ fn check_prune(prune: bool, services: &[String]) -> Result<(), CliError> {
 pub(super) async fn plan(target: &Target, given: Plan) -> Result<(), CliError> {
     check_prune(given.prune, &given.services)?;
     let loaded = reading::load(&given.project, Some(&given.stack), &given.services)?;
-    let spec = stack_spec(target, &loaded, (given.stack, given.prune, &given.services)).await?;
-    let planned = ask(target, &spec, Doing::Plan).await?;
+    let wish = (given.stack, given.prune, given.services.as_slice());
+    let composed = composed(target, &loaded, wish).await?;
+    let planned = ask(target, &composed, Doing::Plan).await?;
     out::write(&planned.shown(given.format))
 }
 
@@ -88,8 +89,8 @@ pub(super) async fn deploy(target: &Target, given: Deploy) -> Result<(), CliErro
     given.swarm.warning().into_iter().for_each(out::warning);
     let loaded = reading::load(&given.project, Some(&given.stack), &given.services)?;
     let wish = (given.stack.clone(), given.prune, given.services.as_slice());
-    let spec = stack_spec(target, &loaded, wish).await?;
-    let planned = ask(target, &spec, Doing::Deploy).await?;
+    let composed = composed(target, &loaded, wish).await?;
+    let planned = ask(target, &composed, Doing::Deploy).await?;
     if given.waiting.telling() == Telling::Progress {
         out::write(&planned.shown(Format::Table))?;
     }
@@ -123,6 +124,13 @@ enum Doing {
     Deploy,
 }
 
+/// What the files ask for.
+struct Composed {
+    spec: StackSpec,
+    /// The node that relative paths mean.
+    here: Option<NodeId>,
+}
+
 struct Planned {
     here: Option<NodeId>,
     services: Vec<ServicePlan>,
@@ -138,11 +146,8 @@ impl Planned {
     }
 }
 
-async fn ask(
-    target: &Target,
-    (spec, here): &(StackSpec, Option<NodeId>),
-    doing: Doing,
-) -> Result<Planned, CliError> {
+async fn ask(target: &Target, composed: &Composed, doing: Doing) -> Result<Planned, CliError> {
+    let Composed { spec, here } = composed;
     let plan_only = doing == Doing::Plan;
     let request = v1::DeployStackRequest { spec: Some(v1::StackSpec::from(spec)), plan_only };
     let answer = accept(target.control().await?.deploy_stack(request).await?);
@@ -156,12 +161,11 @@ async fn ask(
     })
 }
 
-/// What is to be, and the node that relative paths mean.
-async fn stack_spec(
+async fn composed(
     target: &Target,
     loaded: &Loaded,
     (name, prune, chosen): (Name, bool, &[String]),
-) -> Result<(StackSpec, Option<NodeId>), CliError> {
+) -> Result<Composed, CliError> {
     let declared = compose::spec::files(loaded).map_err(reading::refused)?;
     let (known, files) = files(target, &name, declared).await?;
     let here = own_node(target).await?;
@@ -170,7 +174,8 @@ async fn stack_spec(
     specs.warnings.iter().for_each(|it| out::warning(&it.to_string()));
     let Specs { services, networks, .. } = specs;
     let is_partial = !chosen.is_empty();
-    Ok((StackSpec { name, services, files, networks, prune, is_partial }, here))
+    let spec = StackSpec { name, services, files, networks, prune, is_partial };
+    Ok(Composed { spec, here })
 }
 
 /// Where relative paths lie.
